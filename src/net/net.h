@@ -1,0 +1,111 @@
+/*
+ * struct net: what all protocols of a stack share. It lives in the arena.
+ *
+ * Time is frozen for one entry (now_us). What belongs to the calling process alone (functions, the
+ * link) is reached through env, which stack_enter() sets and stack_leave() clears: nothing of it
+ * stays in the arena.
+ */
+#ifndef SHIM_NET_NET_H
+#define SHIM_NET_NET_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "base/timer.h"
+#include "net/frame.h"
+#include "net/icmp.h"
+#include "net/ip.h"
+#include "net/netif.h"
+#include "net/route.h"
+
+/* The high byte of a timer's kind says which layer runs it. */
+enum timer_layer {
+    TIMER_LAYER_NET = 0x0100,
+    TIMER_LAYER_UDP = 0x0200,
+    TIMER_LAYER_TCP = 0x0300,
+    TIMER_LAYER_SOCK = 0x0400,
+    TIMER_LAYER_MASK = 0xff00,
+};
+
+/* What net asks of the layers above; one const table in stack.c. */
+struct net_upcalls {
+    void (*tcp_input)(struct net *net, const struct ip_packet *pkt);
+    void (*udp_input)(struct net *net, const struct ip_packet *pkt);
+    void (*tcp_icmp_error)(struct net *net, const struct icmp_error *e);
+    void (*udp_icmp_error)(struct net *net, const struct icmp_error *e);
+    /* What a transport tells the socket that owns a pcb: it may have become ready (mask of POLL*), or
+     * TCP let go of it. */
+    void (*sock_ready)(struct net *net, void *owner, uint32_t mask);
+};
+
+/* Events for the trace; the pointers are borrowed for the call. */
+enum trace_kind { TRACE_FRAME_IN, TRACE_FRAME_OUT, TRACE_TCP_STATE, TRACE_NOTE };
+
+struct trace_event {
+    enum trace_kind kind;
+    uint64_t now_us;
+    const struct netif *nif;
+    const struct frame_in *in;     /* TRACE_FRAME_IN */
+    const struct frame *out;       /* TRACE_FRAME_OUT, with its link header */
+    struct endpoint local, remote; /* TRACE_TCP_STATE */
+    const char *from, *to;         /* its states' names */
+    const char *note;              /* TRACE_NOTE: free text */
+};
+
+struct net_env {
+    const struct net_upcalls *up;
+    /* Sends a frame with its link header. 0, -ENOBUFS or -EAGAIN (no room: the frame is lost),
+     * -ENETDOWN, or another -errno. */
+    int (*output)(void *ctx, struct netif *nif, const struct frame *f);
+    void (*trace)(void *ctx, const struct trace_event *ev); /* NULL: off */
+    void *ctx;
+};
+
+struct net_stats {
+    uint64_t ip_in, ip_in_bad, ip_in_options_bad, ip_in_not_ours, ip_in_unknown_proto;
+    uint64_t ip_out, ip_out_no_route, ip_frag_out, ip_frag_in, ip_reasm_ok, ip_reasm_fail;
+    uint64_t arp_in, arp_in_bad, arp_requests_out, arp_replies_out, arp_conflicts;
+    uint64_t icmp_in, icmp_in_bad, icmp_out, icmp_out_limited;
+    uint64_t udp_in, udp_in_bad, udp_in_no_port, udp_in_full, udp_out;
+};
+
+struct neighbours;
+struct reassembly;
+
+struct net {
+    struct arena *arena;
+    const struct net_env *env;
+    uint64_t now_us;
+    struct timers timers;
+    struct rng rng;
+    struct siphash_key key; /* for hash tables */
+    struct list netifs;
+    struct list routes;
+    uint32_t route_generation; /* starts at 1; rises with every change of routes, addresses, path MTUs */
+    struct neighbours *neighbours;
+    struct reassembly *reassembly;
+    void *pmtu;            /* path MTU cache, net/route.c's own */
+    uint64_t icmp_tokens;  /* rate limit, net/icmp.c's own */
+    uint64_t icmp_tokens_at_us;
+    uint16_t ip_id;
+    struct net_stats stats;
+};
+
+/* Prepares net (zero-filled, in the arena). 0 or -ENOMEM. */
+int net_init(struct net *net, struct arena *a, uint64_t seed);
+/* Runs a timer of TIMER_LAYER_NET that came due. */
+void net_timer(struct net *net, struct timer *t);
+/* Hands f to the link, traced and counted. The errors of net_env.output. */
+int net_transmit(struct net *net, struct netif *nif, const struct frame *f);
+/*
+ * Picks an ephemeral port for a flow (RFC 6056, algorithm 3: a hash of the flow plus a counter) from [low, high];
+ * in_use says whether a candidate is taken. The port, or 0 when all are.
+ */
+uint16_t net_pick_port(struct net *net, const struct endpoint *local, const struct endpoint *remote,
+                       uint16_t low, uint16_t high, bool (*in_use)(void *arg, uint16_t port),
+                       void *arg);
+
+#define NET_PORT_LOW  32768
+#define NET_PORT_HIGH 60999
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * UDP (RFC 768, 1122 4.1): pcbs, demultiplexing and datagram queues. The socket layer owns each pcb and gives it
+ * its options.
+ */
+#ifndef SHIM_UDP_UDP_H
+#define SHIM_UDP_UDP_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "net/net.h"
+
+/* A datagram that waits in a receive queue. */
+struct udp_dgram {
+    struct list node;
+    struct endpoint src;
+    struct ip_addr dst;   /* as in its header, for IP_PKTINFO */
+    uint32_t ifindex;
+    uint64_t arrived_us;
+    uint32_t len;
+    uint8_t ttl, tos;
+    uint8_t data[];
+};
+
+struct udp_pcb {
+    struct hash_node by_port;   /* all bound pcbs, keyed by local port */
+    void *owner;                /* struct sock; not touched here */
+    struct endpoint local, remote; /* port 0: not bound / not connected */
+    struct netif *nif;          /* SO_BINDTODEVICE, or NULL */
+    struct ip_path path;        /* of a connected pcb */
+    struct list queue;          /* of struct udp_dgram */
+    uint32_t queue_bytes;       /* memory of the queue */
+    uint32_t rcvbuf_bytes;      /* limit for queue_bytes */
+    int error;                  /* pending, positive errno; cleared by who reports it */
+    uint8_t ttl, mcast_ttl, tos;
+    uint8_t shut;               /* SHUT_RD 1, SHUT_WR 2 */
+    uint8_t mtu_discover;       /* IP_PMTUDISC_*: DO and WANT set DF; WANT fragments locally like Linux */
+    bool bound, connected, broadcast, reuse_addr, reuse_port, v6only, recverr;
+    uint64_t drops;
+    uint32_t rr_seq;            /* SO_REUSEPORT order */
+};
+
+struct udp {
+    struct net *net;
+    struct slab pcbs;
+    struct hash ports;
+};
+
+int udp_init(struct udp *udp, struct net *net);      /* 0, -ENOMEM */
+struct udp_pcb *udp_open(struct udp *udp, void *owner); /* NULL: no memory */
+void udp_close(struct udp *udp, struct udp_pcb *pcb);   /* frees it and its queue */
+/* Binds to local; port 0 picks one (RFC 6056). 0; -EADDRINUSE by Linux's rules for SO_REUSEADDR/SO_REUSEPORT;
+ * -EADDRNOTAVAIL for an address that is neither the stack's nor any, broadcast or multicast; -EINVAL if bound. */
+int udp_bind(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *local);
+/* Sets the peer (binding first if need be). 0; -EACCES for broadcast without the option; path_lookup()'s. */
+int udp_connect(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *remote);
+/* connect(AF_UNSPEC): forgets the peer, and the port if connect() had chosen it. */
+void udp_disconnect(struct udp *udp, struct udp_pcb *pcb);
+/* Sends one datagram of len bytes in iov to `to` (NULL: the peer). src (may be NULL) and nif override the source
+ * address and interface for this one (IP_PKTINFO). Returns len; -EDESTADDRREQ, -EMSGSIZE (> 65507, or DF and
+ * larger than the path), -EACCES, -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS, -ENOMEM. A pending error is reported first. */
+ssize_t udp_send(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *to,
+                 const struct iovec *iov, size_t niov, size_t len, const struct ip_addr *src,
+                 struct netif *nif);
+/* The first datagram, left in the queue; NULL when there is none. */
+struct udp_dgram *udp_peek(struct udp_pcb *pcb);
+/* Takes the first datagram out and frees it. */
+void udp_drop_first(struct udp *udp, struct udp_pcb *pcb);
+/* Readiness as POLL* bits. */
+uint32_t udp_poll(const struct udp_pcb *pcb);
+
+void udp_input(struct udp *udp, const struct ip_packet *pkt);
+void udp_icmp_error(struct udp *udp, const struct icmp_error *e);
+
+#endif
