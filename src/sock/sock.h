@@ -1,0 +1,115 @@
+/*
+ * Sockets: the control block behind each descriptor, and the socket calls, non-blocking, returning -errno as the kernel's
+ * own would. The blocking, the descriptors and the signals are shim/'s.
+ */
+#ifndef SHIM_SOCK_SOCK_H
+#define SHIM_SOCK_SOCK_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "tcp/tcp.h"
+#include "udp/udp.h"
+
+struct stack;
+
+struct sock {
+    struct hash_node by_cookie; /* key: the placeholder's SO_COOKIE */
+    uint64_t cookie;
+    struct stack *stack;
+    struct tcp_pcb *tcp;        /* SOCK_STREAM; NULL only after it was closed */
+    struct udp_pcb *udp;        /* SOCK_DGRAM */
+    struct list waiters;        /* of struct waiter */
+    int32_t pid;                /* who made it, for the netstat view */
+    uint16_t domain;            /* AF_INET (AF_INET6 later) */
+    uint16_t type;              /* SOCK_STREAM, SOCK_DGRAM */
+    uint16_t protocol;
+    uint8_t nonblock;           /* O_NONBLOCK, as set by fcntl and ioctl: of the open file description */
+    uint8_t connecting;         /* connect() was started; its outcome is not yet reported */
+    uint8_t linger_on;
+    uint16_t port_guard;        /* host mode: the kernel holds this port for us; 0: none (shim's own) */
+    int32_t linger_s;
+    int64_t rcvtimeo_us, sndtimeo_us; /* 0: none */
+    int32_t backlog;
+    uint32_t rcvlowat, priority, mark, busy_poll_us;
+    uint32_t options;           /* enum sock_option bits, sock_opt.c's own */
+    uint64_t peek_offset;       /* SO_PEEK_OFF; UINT64_MAX: off */
+    uint64_t last_arrived_us;   /* SIOCGSTAMP */
+};
+
+/*
+ * Somebody waits for readiness. A waiter lies in the arena, belongs to one process, and is in the list of
+ * its socket; when the socket becomes ready for anything in mask, it is also put on the process's list of
+ * fired waiters (once), which the engine drains after the entry.
+ */
+enum waiter_kind { WAITER_THREAD, WAITER_EPOLL };
+
+struct proc;
+
+struct waiter {
+    struct list on_sock, on_fired;
+    struct sock *sock;
+    struct proc *proc;
+    uint32_t mask;      /* POLL* bits waited for; POLLERR and POLLHUP always count */
+    uint32_t fired;     /* bits that came since the owner last cleared it */
+    uint32_t kind;      /* enum waiter_kind */
+    uint32_t futex;     /* WAITER_THREAD: 1 when fired; woken with FUTEX_WAKE by the engine */
+    void *item;         /* the owner's own pointer, meaningful in its process only */
+    uint32_t *futex_at; /* WAITER_THREAD: the word to wake (several waiters of one poll share one) */
+};
+
+/* A process of the family. */
+struct proc {
+    struct list fired;      /* of struct waiter */
+    int32_t pid;
+    uint32_t id;            /* unique in the stack, never reused: names its doorbell */
+    uint64_t start_time;    /* of the pid, against reuse; io's own */
+    bool doorbell;          /* something was put on fired since it was last drained */
+    bool dead;
+};
+
+/* A new socket for the placeholder with this cookie. domain AF_INET, type SOCK_STREAM or SOCK_DGRAM (without flags), protocol 0,
+ * IPPROTO_TCP or IPPROTO_UDP matching. 0 and *out; -ENOBUFS, -EPROTONOSUPPORT, -EAFNOSUPPORT. */
+int sock_create(struct stack *st, int domain, int type, int protocol, uint64_t cookie, int32_t pid,
+                struct sock **out);
+struct sock *sock_by_cookie(struct stack *st, uint64_t cookie); /* NULL: not ours */
+/* The last descriptor is gone: closes as close() does (SO_LINGER with zero: RST), wakes all waiters (they
+ * are detached: waiter.sock becomes NULL), frees so. */
+void sock_close(struct sock *so);
+
+int sock_bind(struct sock *so, const struct sockaddr *addr, socklen_t len);
+/* 0: connected (UDP); -EINPROGRESS: TCP's SYN is on its way: wait for POLLOUT, then ask again: 0, the error, -EALREADY
+ * (still going on), -EISCONN. The kernel's answers for everything else. */
+int sock_connect(struct sock *so, const struct sockaddr *addr, socklen_t len);
+int sock_listen(struct sock *so, int backlog);
+/* The first connection as a new socket for the placeholder with this cookie. 0, -EAGAIN, -EINVAL (not listening),
+ * -ECONNABORTED is not made, -EOPNOTSUPP, -ENOBUFS. */
+int sock_accept(struct sock *so, uint64_t cookie, int32_t pid, struct sock **out);
+/* MSG_* flags: MSG_OOB MSG_MORE MSG_NOSIGNAL MSG_DONTROUTE MSG_CONFIRM MSG_EOR; unknown ones are ignored as the kernel
+ * does. skip: bytes of the iov sent by an earlier round of the same call. Control data: IP_PKTINFO, IP_TTL, IP_TOS.
+ * Bytes, or -EAGAIN and the kernel's errors (-EPIPE: SIGPIPE is the caller's business). */
+ssize_t sock_sendmsg(struct sock *so, const struct msghdr *msg, size_t skip, int flags);
+/* MSG_PEEK MSG_TRUNC MSG_OOB MSG_ERRQUEUE(-EAGAIN) and cmsgs (IP_PKTINFO, IP_RECVTTL, IP_RECVTOS, SO_TIMESTAMP[NS],
+ * IP_RECVORIGDSTADDR); fills msg_name, msg_namelen, msg_controllen, msg_flags. skip: as above. */
+ssize_t sock_recvmsg(struct sock *so, struct msghdr *msg, size_t skip, int flags);
+int sock_shutdown(struct sock *so, int how);
+int sock_getsockname(struct sock *so, struct sockaddr *addr, socklen_t *len);
+int sock_getpeername(struct sock *so, struct sockaddr *addr, socklen_t *len);
+int sock_setsockopt(struct sock *so, int level, int name, const void *val, socklen_t len);
+int sock_getsockopt(struct sock *so, int level, int name, void *val, socklen_t *len);
+/* SIOCINQ/FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK, FIONBIO, SIOCGSTAMP...; -ENOTTY: not a socket matter: ask the kernel. */
+int sock_ioctl(struct sock *so, unsigned long request, void *arg);
+/* What poll() would report now, unmasked. */
+uint32_t sock_poll(struct sock *so);
+
+/* Puts w (filled: proc, mask, kind, item, futex_at) in so's list. It does not fire for what is ready already: ask sock_poll() after. */
+void sock_wait_add(struct sock *so, struct waiter *w);
+/* Takes w out of its socket's and its process's lists; harmless if it is in none. */
+void sock_wait_del(struct waiter *w);
+struct waiter *sock_waiter_new(struct stack *st); /* NULL: no memory */
+void sock_waiter_free(struct stack *st, struct waiter *w); /* detaches it first */
+
+/* From net's upcall: owner may have become ready for mask. */
+void sock_ready(struct sock *so, uint32_t mask);
+
+#endif
