@@ -23,12 +23,15 @@ struct eth_hdr {
 
 #define MAC_STR_MAX 18
 
+/* -EBADMSG: shorter than the header, or than header and tag. A second tag stays: type ETHTYPE_VLAN.
+ */
 int eth_parse(const uint8_t *p, size_t len, struct eth_hdr *out);
 /* Writes ETH_HDR_BYTES (no tag). */
 size_t eth_emit(const struct eth_hdr *h, uint8_t *p);
 bool mac_is_broadcast(const struct mac *m);
 bool mac_is_multicast(const struct mac *m); /* the group bit, broadcast included */
 bool mac_eq(const struct mac *a, const struct mac *b);
+/* "02:00:00:00:00:01" into out (MAC_STR_MAX bytes); returns out. */
 const char *mac_str(const struct mac *m, char *out);
 
 #endif

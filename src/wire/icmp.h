@@ -37,12 +37,13 @@ enum icmp_unreachable {
 
 struct icmp_hdr {
     uint8_t type, code;
-    uint16_t id, seq; /* echo; for "fragmentation needed", seq is the next-hop MTU */
+    uint16_t id, seq; /* echo; for "fragmentation needed", seq is the next-hop MTU (RFC 1191 4) */
 };
 
 /* len is the whole message; checks its checksum: -EBADMSG, or -EILSEQ for a wrong one. */
 int icmp_parse(const uint8_t *p, size_t len, struct icmp_hdr *out);
-/* Writes the 8-byte header with a checksum over itself and body. */
+/* Writes the 8-byte header with a checksum over itself and body, which is only read and may already
+ * stand at p + 8. */
 size_t icmp_emit(const struct icmp_hdr *h, const void *body, size_t body_bytes, uint8_t *p);
 
 #endif

@@ -27,11 +27,15 @@ struct tcp_hdr {
     uint8_t hdr_bytes; /* 20 .. 60 */
 };
 
+/* -EBADMSG: shorter than its header, or a data offset below 5. Reserved bits are ignored. */
 int tcp_parse(const uint8_t *p, size_t len, struct tcp_hdr *out);
 /* Writes the fixed 20 bytes, checksum zero; options behind them are the caller's. */
 size_t tcp_emit(const struct tcp_hdr *h, uint8_t *p);
 
-/* "SYN", "SYN,ACK", "FIN,PSH,ACK" ... into out (40 bytes); returns out. */
+#define TCP_FLAGS_STR_MAX 40
+
+/* "SYN", "SYN,ACK", "FIN,PSH,ACK" ... or "none" into out (TCP_FLAGS_STR_MAX bytes);
+ * returns out. */
 const char *tcp_flags_str(uint8_t flags, char *out);
 
 #endif

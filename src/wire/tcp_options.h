@@ -1,16 +1,17 @@
 /*
- * TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast Open
- * (RFC 7413). Unknown options are skipped, a malformed length ends the parse (RFC 9293 MUST-7 and MUST-6 in
- * spirit: never crash, never reject a segment for an option).
+ * TCP options: MSS (RFC 9293 3.7.1), window scale and timestamps (RFC 7323), SACK (RFC 2018), Fast
+ * Open (RFC 7413). Unknown options are skipped, and so are known ones of a wrong length; a length
+ * that cannot be ends the parse. No segment need be rejected for an option (RFC 9293 3.1, MUST-6
+ * and MUST-7).
  */
 #ifndef SHIM_WIRE_TCP_OPTIONS_H
 #define SHIM_WIRE_TCP_OPTIONS_H
 
 #include "wire/wire.h"
 
-#define TCP_OPTIONS_MAX  40u
-#define TCP_SACK_MAX     4u
-#define TCP_WSCALE_MAX   14u
+#define TCP_OPTIONS_MAX 40u
+#define TCP_SACK_MAX    4u
+#define TCP_WSCALE_MAX  14u
 
 struct tcp_sack_block {
     uint32_t start, end;
@@ -27,12 +28,15 @@ struct tcp_options {
     uint8_t tfo_cookie[16];
 };
 
-/* p, len: the option area (hdr_bytes - 20). Returns 0, or -EBADMSG when a malformed option was met: what
- * came before it is in *out all the same. */
+/* p, len: the option area (hdr_bytes - 20). Returns 0, or -EBADMSG when an option's length is below
+ * 2 or beyond the area: what came before it is in *out all the same. A shift count above
+ * TCP_WSCALE_MAX is read as that (RFC 7323 2.3), an MSS of 0 as none. Whether an option may stand
+ * in this segment (MSS, window scale, SACK permitted, Fast Open: SYN only) is for the caller to
+ * judge. */
 int tcp_options_parse(const uint8_t *p, size_t len, struct tcp_options *out);
-/* Writes at most TCP_OPTIONS_MAX bytes, padded with NOPs to a multiple of 4, in the order that Linux uses
- * (MSS, SACK permitted, timestamps, window scale; timestamps then SACK blocks on data). SACK blocks that
- * no longer fit are left out. Returns the length. */
+/* Writes at most TCP_OPTIONS_MAX bytes, padded with NOPs to a multiple of 4, in the order that
+ * Linux uses (MSS, SACK permitted, timestamps, window scale, Fast Open; timestamps then SACK blocks
+ * on data). SACK blocks that no longer fit are left out: the last ones. Returns the length. */
 size_t tcp_options_emit(const struct tcp_options *o, uint8_t *p);
 
 #endif

@@ -12,6 +12,7 @@ struct udp_hdr {
     uint16_t checksum;  /* as on the wire; 0: none */
 };
 
+/* -EBADMSG: shorter than the header, or len_bytes out of its range. */
 int udp_parse(const uint8_t *p, size_t len, struct udp_hdr *out);
 size_t udp_emit(const struct udp_hdr *h, uint8_t *p);
 
