@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# A laboratory of two hosts: sourced by the network tests (bash).
+#
+#   net_pair            makes two network namespaces, $NS_A and $NS_B, joined by a veth pair:
+#                       veth0 in A (192.0.2.1/24) and veth0 in B (192.0.2.2/24)
+#   net_pair own        the same, but A's kernel gets no address: for a stack with an address of its
+#                       own (192.0.2.1/24 is then SHIM_ADDRESS)
+#   in_a CMD, in_b CMD  run a command there
+#   start_a CMD, start_b CMD   start it in the background; its pid is in $STARTED; it is ended
+#                       when the test ends
+#   kernel_tcp NS       the kernel's own TCP and UDP counters there that are not zero
+#   wait_port NS PORT   until somebody of the kernel listens there (bounded)
+#   ok, not_ok, is, check      results, as TAP; done_testing prints the plan and sets the exit status
+#
+# Everything is taken away again when the script ends, however it ends.
+
+NET_ID=$$
+NS_A=shimA$NET_ID
+NS_B=shimB$NET_ID
+TEST_COUNT=0
+TEST_FAILED=0
+NET_PIDS=
+TMP=$(mktemp -d)
+: "${TOP_BUILDDIR:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${LIBSHIM:=$TOP_BUILDDIR/.libs/libshim.so}"
+
+net_cleanup()
+{
+    status=$?
+    trap - EXIT INT TERM HUP
+    for pid in $NET_PIDS; do
+        kill "$pid" 2>/dev/null
+    done
+    for ns in "$NS_A" "$NS_B"; do
+        # What a program left behind in its namespace: housekeepers, forked children.
+        for pid in $(ip netns pids "$ns" 2>/dev/null); do
+            kill -9 "$pid" 2>/dev/null
+        done
+        ip netns del "$ns" 2>/dev/null
+    done
+    wait 2>/dev/null
+    rm -rf "$TMP"
+    exit "$status"
+}
+
+net_pair()
+{
+    trap net_cleanup EXIT
+    trap 'exit 1' INT TERM HUP
+    ip netns add "$NS_A" && ip netns add "$NS_B" || exit 1
+    ip -n "$NS_A" link add veth0 type veth peer name veth0 netns "$NS_B" || exit 1
+    for ns in "$NS_A" "$NS_B"; do
+        # No IPv6 chatter in the traces.
+        ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
+        ip -n "$ns" link set lo up
+        ip -n "$ns" link set veth0 up
+    done
+    ip -n "$NS_B" addr add 192.0.2.2/24 dev veth0
+    [ "$1" = own ] || ip -n "$NS_A" addr add 192.0.2.1/24 dev veth0
+}
+
+in_a() { ip netns exec "$NS_A" "$@"; }
+in_b() { ip netns exec "$NS_B" "$@"; }
+
+start_a() { ip netns exec "$NS_A" "$@" & STARTED=$!; NET_PIDS="$NET_PIDS $STARTED"; }
+start_b() { ip netns exec "$NS_B" "$@" & STARTED=$!; NET_PIDS="$NET_PIDS $STARTED"; }
+
+# What the kernel's own transports did in a namespace. Frames that merely arrive at a borrowed
+# address are seen by the kernel too (InSegs) and dropped there: what counts is that it opened,
+# accepted, delivered and sent nothing.
+kernel_tcp()
+{
+    ip netns exec "$1" nstat -asz TcpActiveOpens TcpPassiveOpens TcpOutSegs TcpRetransSegs \
+        TcpOutRsts UdpOutDatagrams UdpInDatagrams 2>/dev/null |
+        awk '!/^#/ && $2 != 0 { printf "%s%s=%s", sep, $1, $2; sep = " " }'
+}
+
+# Until port $2 is listened to by the kernel in namespace $1 (TCP), at most 10 s.
+wait_port()
+{
+    for _ in $(seq 200); do
+        ip netns exec "$1" ss -Hltn "sport = :$2" | grep -q . && return 0
+        read -r -t 0.05 _ <> <(:) || :
+    done
+    return 1
+}
+
+ok()
+{
+    TEST_COUNT=$((TEST_COUNT + 1))
+    echo "ok $TEST_COUNT - $1"
+}
+
+# not_ok NAME [LINE ...]: the lines say why.
+not_ok()
+{
+    TEST_COUNT=$((TEST_COUNT + 1))
+    TEST_FAILED=$((TEST_FAILED + 1))
+    echo "not ok $TEST_COUNT - $1"
+    shift
+    [ $# -eq 0 ] || printf '%s\n' "$@" | sed 's/^/#   /'
+}
+
+# is GOT WANTED NAME
+is()
+{
+    if [ "$1" = "$2" ]; then ok "$3"; else not_ok "$3" "got:    $1" "wanted: $2"; fi
+}
+
+# check NAME CMD ...: CMD succeeds.
+check()
+{
+    name=$1
+    shift
+    if "$@"; then ok "$name"; else not_ok "$name" "failed ($?): $*"; fi
+}
+
+# kernel_stayed_out NS WHAT
+kernel_stayed_out()
+{
+    is "$(kernel_tcp "$1")" "" "$2: the kernel's own transports did nothing"
+}
+
+done_testing()
+{
+    echo "1..$TEST_COUNT"
+    [ "$TEST_FAILED" -eq 0 ]
+    exit
+}
