@@ -16,9 +16,28 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include "io/config.h"
 #include "stack.h"
+
+/*
+ * What the engine tells the owner of the process's threads and descriptors (libshim.so); set before engine_start().
+ *
+ * Sleeping. A thread that is about to sleep in the kernel (engine_wait, engine_poll; not the service thread) holds
+ * nothing of the engine: no lock, no place in a count or a list that would have to be undone. It calls
+ * sleep_begin(&timeout), then the system call itself with that very timespec (not through libc's wrapper, which would
+ * copy it; without limit: a huge one), then sleep_end(). Between the two the program's signal handlers run, and
+ * may never come back (siglongjmp, thread cancellation). A handler that runs zeroes *timeout, so that none is missed
+ * between the last look and the sleep. sleep_end() is true when a handler ran: the wait ends with -EINTR.
+ */
+struct engine_hooks {
+    void (*thread_start)(void);                    /* first thing in a thread that the engine made */
+    void (*sleep_begin)(struct timespec *timeout);
+    bool (*sleep_end)(void);
+    void (*fd_private)(int fd, bool is_private);   /* fd became, or is no more, one of the engine's own */
+};
+void engine_set_hooks(const struct engine_hooks *hooks); /* borrowed for ever; without: none is called */
 
 /* Starts the stack of this process with c (first call), or joins the one inherited from a parent. 0, or -errno with one line in why:
  * -EPERM (no CAP_NET_RAW), -ENODEV (no such interface), -ENETDOWN, -ENOMEM ... */
