@@ -1,0 +1,143 @@
+/*
+ * The ends of the benchmarks, plain socket programs:
+ *
+ *   bench_net sink PORT              accepts once, reads to the end; prints bytes per second
+ *   bench_net source IP PORT BYTES   connects and writes BYTES, waits for the peer's FIN; prints bytes per second
+ *   bench_net pong PORT SIZE         accepts once, sends back each SIZE bytes
+ *   bench_net ping IP PORT SIZE N    N round trips after N/10 to warm up; prints microseconds each (mean)
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static char buf[256 * 1024];
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int accept_one(int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int one = 1, s = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s, 8) < 0)
+        die("listen");
+    int c = accept(s, NULL, NULL);
+    if (c < 0)
+        die("accept");
+    setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return c;
+}
+
+static int connect_to(const char *ip, int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int one = 1;
+    inet_pton(AF_INET, ip, &a.sin_addr);
+    for (int i = 0; i < 100; i++) {
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        if (s < 0)
+            die("socket");
+        if (connect(s, (struct sockaddr *)&a, sizeof(a)) == 0) {
+            setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+            return s;
+        }
+        close(s);
+        if (errno != ECONNREFUSED)
+            die("connect");
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+    }
+    die("connect");
+    return -1;
+}
+
+static void read_all(int s, size_t len)
+{
+    for (size_t got = 0; got < len;) {
+        ssize_t n = read(s, buf + got, len - got);
+        if (n <= 0)
+            die("read");
+        got += (size_t)n;
+    }
+}
+
+static void sink(int port)
+{
+    int c = accept_one(port);
+    double bytes = 0, start = now_s();
+    ssize_t n;
+    while ((n = read(c, buf, sizeof(buf))) > 0)
+        bytes += (double)n;
+    printf("%.0f\n", bytes / (now_s() - start));
+}
+
+static void source(const char *ip, int port, double bytes)
+{
+    int s = connect_to(ip, port);
+    double start = now_s(), left = bytes;
+    while (left > 0) {
+        ssize_t n = write(s, buf, left < sizeof(buf) ? (size_t)left : sizeof(buf));
+        if (n < 0)
+            die("write");
+        left -= (double)n;
+    }
+    shutdown(s, SHUT_WR);
+    while (read(s, buf, sizeof(buf)) > 0)
+        ;
+    printf("%.0f\n", bytes / (now_s() - start));
+}
+
+static void pong(int port, size_t size)
+{
+    int c = accept_one(port);
+    ssize_t n;
+    while ((n = read(c, buf, size)) > 0)
+        if (write(c, buf, (size_t)n) != n)
+            die("write");
+}
+
+static void ping(const char *ip, int port, size_t size, int count)
+{
+    int s = connect_to(ip, port);
+    double start = 0;
+    for (int i = -count / 10; i < count; i++) {
+        if (i == 0)
+            start = now_s();
+        if (write(s, buf, size) != (ssize_t)size)
+            die("write");
+        read_all(s, size);
+    }
+    printf("%.3f\n", (now_s() - start) / count * 1e6);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "sink") == 0)
+        sink(atoi(argv[2]));
+    else if (argc == 5 && strcmp(argv[1], "source") == 0)
+        source(argv[2], atoi(argv[3]), strtod(argv[4], NULL));
+    else if (argc == 4 && strcmp(argv[1], "pong") == 0)
+        pong(atoi(argv[2]), strtoul(argv[3], NULL, 10));
+    else if (argc == 6 && strcmp(argv[1], "ping") == 0)
+        ping(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]));
+    else
+        return 2;
+    return 0;
+}

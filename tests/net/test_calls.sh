@@ -1,0 +1,25 @@
+#!/bin/bash
+# One table of socket calls against the kernel and against the stack: return values, errno and what is
+# filled in must be the same.
+. "$(dirname "$0")/../lib/net.sh"
+. "$(dirname "$0")/../lib/apps.sh"
+net_pair
+host_bg b kernel /usr/bin/python3 "$(dirname "$0")/peer.py" 192.0.2.2 >"$TMP/peer"
+until_true grep -q ready "$TMP/peer" || not_ok "the peer is up"
+
+names=("creation" "unconnected stream" "binding" "connecting" "stream data" "reset and SIGPIPE"
+    "timeouts and signals" "datagrams" "options" "linger" "urgent data" "descriptors")
+cases=$TOP_BUILDDIR/tests/net/call_cases
+for name in "${names[@]}"; do
+    host a shim timeout 60 "$cases" 192.0.2.2 192.0.2.1 "$name" >"$TMP/shim" 2>"$TMP/shim.err"
+    echo "status $?" >>"$TMP/shim"
+    host a kernel timeout 60 "$cases" 192.0.2.2 192.0.2.1 "$name" >"$TMP/kernel" 2>/dev/null
+    echo "status $?" >>"$TMP/kernel"
+    mapfile -t lines < <(diff -U0 "$TMP/kernel" "$TMP/shim" | grep '^[-+]' | tail -n +3)
+    if [ ${#lines[@]} -eq 0 ]; then
+        ok "$name: $(($(wc -l <"$TMP/kernel") - 2)) results as the kernel's"
+    else
+        not_ok "$name: as the kernel's" "(- kernel, + stack)" "${lines[@]}" "$(cat "$TMP/shim.err")"
+    fi
+done
+done_testing
