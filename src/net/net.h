@@ -33,8 +33,8 @@ struct net_upcalls {
     void (*udp_input)(struct net *net, const struct ip_packet *pkt);
     void (*tcp_icmp_error)(struct net *net, const struct icmp_error *e);
     void (*udp_icmp_error)(struct net *net, const struct icmp_error *e);
-    /* What a transport tells the socket that owns a pcb: it may have become ready (mask of POLL*), or
-     * TCP let go of it. */
+    /* What a transport tells the socket that owns a pcb: it may have become ready (mask of POLL*),
+     * or TCP let go of it. */
     void (*sock_ready)(struct net *net, void *owner, uint32_t mask);
 };
 
@@ -64,6 +64,7 @@ struct net_env {
 struct net_stats {
     uint64_t ip_in, ip_in_bad, ip_in_options_bad, ip_in_not_ours, ip_in_unknown_proto;
     uint64_t ip_out, ip_out_no_route, ip_frag_out, ip_frag_in, ip_reasm_ok, ip_reasm_fail;
+    uint64_t ip_in_martian, ip_loop_full;
     uint64_t arp_in, arp_in_bad, arp_requests_out, arp_replies_out, arp_conflicts;
     uint64_t icmp_in, icmp_in_bad, icmp_out, icmp_out_limited;
     uint64_t udp_in, udp_in_bad, udp_in_no_port, udp_in_full, udp_out;
@@ -71,6 +72,10 @@ struct net_stats {
 
 struct neighbours;
 struct reassembly;
+struct path_mtus;
+
+#define NET_PORT_COUNTERS  256u
+#define NET_IP_ID_COUNTERS 256u
 
 struct net {
     struct arena *arena;
@@ -79,27 +84,40 @@ struct net {
     struct timers timers;
     struct rng rng;
     struct siphash_key key; /* for hash tables */
+    struct slab netif_slab, addr_slab, route_slab;
     struct list netifs;
-    struct list routes;
-    uint32_t route_generation; /* starts at 1; rises with every change of routes, addresses, path MTUs */
+    struct list netifs_gone; /* removed, but others may still point at them (netif_remove) */
+    struct hash addrs;       /* of struct netif_addr, all interfaces, by address */
+    struct list routes;      /* all, in no order */
+    struct hash routes_by_prefix;
+    uint32_t routes_of_len[129]; /* how many routes have a prefix of so many bits (IPv4: 96 more) */
+    uint32_t route_generation;   /* from 1; rises when routes, addresses or path MTUs change */
     struct neighbours *neighbours;
     struct reassembly *reassembly;
-    void *pmtu;            /* path MTU cache, net/route.c's own */
-    uint64_t icmp_tokens;  /* rate limit, net/icmp.c's own */
+    struct path_mtus *path_mtus;
+    struct list loop; /* packets to ourselves, net/ip_loop.c's own */
+    uint32_t loop_bytes;
+    struct timer loop_timer;
+    uint64_t icmp_tokens; /* rate limit, net/icmp.c's own */
     uint64_t icmp_tokens_at_us;
-    uint16_t ip_id;
+    uint16_t port_counters[NET_PORT_COUNTERS]; /* RFC 6056 3.3.4 */
+    uint16_t ip_ids[NET_IP_ID_COUNTERS];       /* RFC 6864 4.2 */
     struct net_stats stats;
 };
 
 /* Prepares net (zero-filled, in the arena). 0 or -ENOMEM. */
 int net_init(struct net *net, struct arena *a, uint64_t seed);
+/* Frees everything that net holds. No transport may use it any more. */
+void net_fini(struct net *net);
 /* Runs a timer of TIMER_LAYER_NET that came due. */
 void net_timer(struct net *net, struct timer *t);
 /* Hands f to the link, traced and counted. The errors of net_env.output. */
 int net_transmit(struct net *net, struct netif *nif, const struct frame *f);
 /*
- * Picks an ephemeral port for a flow (RFC 6056, algorithm 3: a hash of the flow plus a counter) from [low, high];
- * in_use says whether a candidate is taken. The port, or 0 when all are.
+ * Picks an ephemeral port from [low, high]; in_use says whether a candidate is taken. With remote:
+ * for a flow to it (RFC 6056 3.3.4, algorithm 4: a hash of the flow plus a counter, so that the
+ * ports to one peer do not come back soon). Without (NULL): at random (3.3.1, algorithm 1). The
+ * port, or 0 when all are taken.
  */
 uint16_t net_pick_port(struct net *net, const struct endpoint *local, const struct endpoint *remote,
                        uint16_t low, uint16_t high, bool (*in_use)(void *arg, uint16_t port),
