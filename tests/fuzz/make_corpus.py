@@ -1,0 +1,218 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs of the fuzz targets of the wire formats into corpus/TARGET beside this script.
+
+The files are kept in the repository; run this again after adding an input here. Inputs that were found by
+fuzzing are added to the same directories by hand and are not touched.
+"""
+import os
+import struct
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MAC_A = bytes.fromhex("02000000000a")
+MAC_B = bytes.fromhex("02000000000b")
+IP_A = bytes([192, 0, 2, 1])
+IP_B = bytes([192, 0, 2, 2])
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def eth(ethtype, payload=b"", dst=MAC_B, tags=()):
+    tag = b"".join(struct.pack("!HH", 0x8100, t) for t in tags)
+    return dst + MAC_A + tag + struct.pack("!H", ethtype) + payload
+
+
+def arp(op, tha=b"\0" * 6, spa=IP_A, tpa=IP_B, kind=(1, 0x0800, 6, 4)):
+    return struct.pack("!HHBBH", *kind, op) + MAC_A + spa + tha + tpa
+
+
+def ipv4(proto, payload=b"", options=b"", flags=0x4000, total=None, ident=0x1234):
+    assert len(options) % 4 == 0
+    words = 5 + len(options) // 4
+    if total is None:
+        total = words * 4 + len(payload)
+    head = struct.pack("!BBHHHBBH", 0x40 | words, 0, total, ident, flags, 64, proto, 0)
+    head += IP_A + IP_B + options
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
+
+
+def icmp(kind, code, rest=b"\0" * 4, body=b""):
+    message = struct.pack("!BBH", kind, code, 0) + rest + body
+    return message[:2] + struct.pack("!H", checksum(message)) + message[4:]
+
+
+def transport(proto, segment, at):
+    pseudo = IP_A + IP_B + struct.pack("!HH", proto, len(segment))
+    value = checksum(pseudo + segment) or 0xFFFF
+    return segment[:at] + struct.pack("!H", value) + segment[at + 2:]
+
+
+def udp(payload=b"", length=None, summed=True):
+    length = 8 + len(payload) if length is None else length
+    datagram = struct.pack("!HHHH", 49152, 53, length, 0) + payload
+    return transport(17, datagram, 6) if summed else datagram
+
+
+def tcp(flags, options=b"", payload=b"", urg=0, offset=None):
+    assert len(options) % 4 == 0
+    offset = 5 + len(options) // 4 if offset is None else offset
+    head = struct.pack("!HHIIBBHHH", 49152, 80, 0x89ABCDEF, 0x01234567, offset << 4, flags,
+                       64240, 0, urg)
+    return transport(6, head + options + payload, 16)
+
+
+MSS = bytes.fromhex("020405b4")
+TS = bytes.fromhex("080a00003039fedcba98")
+SACK_OK = bytes.fromhex("0402")
+WSCALE = bytes.fromhex("01030307")
+NOP2 = bytes.fromhex("0101")
+SYN_OPTIONS = MSS + SACK_OK + TS + WSCALE
+
+
+def sack(*blocks):
+    return struct.pack("!BB", 5, 2 + 8 * len(blocks)) + b"".join(
+        struct.pack("!II", *b) for b in blocks)
+
+
+FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << i for i in range(8))
+
+DNS_QUERY = (bytes.fromhex("123401000001000000000000") + b"\7example\3com\0"
+             + bytes.fromhex("00010001"))
+
+CORPUS = {
+    "eth": {
+        "ipv4": eth(0x0800, ipv4(17, udp(DNS_QUERY))),
+        "arp-broadcast": eth(0x0806, arp(1).ljust(46, b"\0"), dst=b"\xff" * 6),
+        "ipv6-multicast": eth(0x86DD, b"\x60" + b"\0" * 39, dst=bytes.fromhex("333300000001")),
+        "tagged": eth(0x0800, ipv4(1), tags=[0xE123]),
+        "tagged-priority-only": eth(0x0800, ipv4(1), tags=[0xA000]),
+        "tagged-twice": eth(0x0800, ipv4(1), tags=[0x0064, 0x0065]),
+        "tag-cut-off": eth(0x8100, b"\0\1"),
+        "ieee-802.3-length": eth(46, b"\xaa\xaa\3".ljust(46, b"\0")),
+        "header-only": eth(0x0800),
+        "one-byte-short": eth(0x0800)[:-1],
+    },
+    "arp": {
+        "request": arp(1),
+        "reply": arp(2, tha=MAC_B),
+        "probe": arp(1, spa=b"\0" * 4),
+        "announcement": arp(1, tpa=IP_A),
+        "padded": arp(1).ljust(46, b"\0"),
+        "other-operation": arp(8),
+        "other-hardware": arp(1, kind=(6, 0x0800, 6, 4)),
+        "other-protocol": arp(1, kind=(1, 0x86DD, 6, 16)),
+        "long-addresses": arp(1, kind=(1, 0x0800, 255, 255)),
+        "one-byte-short": arp(1)[:-1],
+    },
+    "ipv4": {
+        "udp": ipv4(17, udp(DNS_QUERY)),
+        "tcp-syn": ipv4(6, tcp(SYN, SYN_OPTIONS)),
+        "padded": ipv4(1, icmp(8, 0)).ljust(46, b"\0"),
+        "first-fragment": ipv4(17, b"\x55" * 24, flags=0x2000),
+        "last-fragment": ipv4(17, b"\x55" * 9, flags=0x0003),
+        "fragment-beyond-the-end": ipv4(17, b"\x55" * 24, flags=0x1FFF),
+        "reserved-flag": ipv4(17, flags=0x8000),
+        "record-route": ipv4(1, options=bytes.fromhex("07070400000000") + b"\0"),
+        "loose-source-route": ipv4(1, options=bytes.fromhex("830704c0000203") + b"\0"),
+        "strict-source-route": ipv4(1, options=bytes.fromhex("01890704c0000203")),
+        "two-source-routes": ipv4(1, options=bytes.fromhex("830304890304") + b"\1\1"),
+        "timestamp": ipv4(1, options=bytes.fromhex("440c0500") + b"\0" * 8),
+        "router-alert": ipv4(2, options=bytes.fromhex("94040000")),
+        "option-length-zero": ipv4(1, options=bytes.fromhex("1e000000")),
+        "option-too-long": ipv4(1, options=bytes.fromhex("011eff00")),
+        "longest-header": ipv4(1, options=b"\1" * 40),
+        "total-below-header": ipv4(17, total=19),
+        "total-beyond-bytes": ipv4(17, total=21),
+        "header-beyond-bytes": ipv4(17, options=b"\1" * 8)[:24],
+        "wrong-checksum": ipv4(17)[:-1] + b"\3",
+        "checksum-ffff": bytes.fromhex("450000140000000040110000c0000201") + IP_B,
+        "version-6": b"\x65" + ipv4(17)[1:],
+    },
+    "icmp": {
+        "echo-request": icmp(8, 0, b"\x12\x34\0\1", b"abcdefghijklmnopqrstuvwabcdefghi"),
+        "echo-reply-odd": icmp(0, 0, b"\x12\x34\0\1", b"abc"),
+        "port-unreachable": icmp(3, 3, body=ipv4(17, udp())),
+        "fragmentation-needed": icmp(3, 4, b"\0\0\x05\x14", ipv4(6, tcp(ACK)[:8], total=1500)),
+        "redirect": icmp(5, 1, bytes([192, 0, 2, 254]), ipv4(17, udp())),
+        "time-exceeded": icmp(11, 0, body=ipv4(6, tcp(SYN)[:8])),
+        "parameter-problem": icmp(12, 0, b"\x14\0\0\0", ipv4(1, options=b"\x1e\0\0\0")),
+        "source-quench": icmp(4, 0, body=ipv4(17, udp())),
+        "all-zero": b"\0" * 12,
+        "header-only": icmp(8, 0),
+        "one-byte-short": icmp(8, 0)[:-1],
+        "wrong-checksum": b"\x08\0\0\0\0\1\0\1",
+    },
+    "udp": {
+        "dns-query": udp(DNS_QUERY),
+        "empty": udp(),
+        "no-checksum": udp(b"data", summed=False),
+        "padded": udp(b"data") + b"\0" * 6,
+        "length-below-header": udp(b"data", length=7),
+        "length-zero": udp(b"data", length=0),
+        "length-beyond-bytes": udp(b"data", length=13),
+        "length-largest": udp(b"data", length=65535),
+        "one-byte-short": udp()[:-1],
+    },
+    "tcp": {
+        "syn": tcp(SYN, SYN_OPTIONS),
+        "syn-ecn": tcp(SYN | ECE | CWR, SYN_OPTIONS),
+        "syn-ack": tcp(SYN | ACK, MSS + NOP2 + SACK_OK + WSCALE),
+        "data": tcp(PSH | ACK, NOP2 + TS, b"GET / HTTP/1.1\r\n\r\n"),
+        "ack-with-sack": tcp(ACK, NOP2 + TS + NOP2 + sack((100, 200), (300, 400), (500, 600))),
+        "fin": tcp(FIN | ACK, NOP2 + TS),
+        "reset": tcp(RST),
+        "urgent": tcp(URG | PSH | ACK, payload=b"!", urg=1),
+        "all-flags": tcp(255),
+        "no-flags": tcp(0),
+        "reserved-bits": bytes(b | 0x0F if i == 12 else b for i, b in enumerate(tcp(ACK))),
+        "longest-header": tcp(ACK, b"\1" * 40),
+        "offset-below-header": tcp(ACK, offset=4),
+        "offset-zero": tcp(ACK, offset=0),
+        "offset-beyond-bytes": tcp(ACK, offset=6),
+        "one-byte-short": tcp(ACK)[:-1],
+    },
+    "tcp_options": {
+        "none": b"",
+        "syn": SYN_OPTIONS,
+        "syn-without-timestamps": MSS + NOP2 + SACK_OK + WSCALE,
+        "timestamps": NOP2 + TS,
+        "sack-1": NOP2 + sack((0xFFFFFFF0, 0x10)),
+        "sack-3-timestamps": NOP2 + TS + NOP2 + sack((1, 2), (3, 4), (5, 6)),
+        "sack-4": NOP2 + sack((1, 2), (3, 4), (5, 6), (7, 8)),
+        "sack-4-permitted-mss": sack((1, 2), (3, 4), (5, 6), (7, 8)) + SACK_OK + MSS,
+        "fast-open-request": MSS + bytes.fromhex("2202") + NOP2,
+        "fast-open-cookie": bytes.fromhex("220a0123456789abcdef") + NOP2,
+        "fast-open-everything": MSS + SACK_OK + TS + WSCALE[1:] + b"\x22\x12" + b"\xc0" * 16,
+        "fast-open-odd": bytes.fromhex("22070102030405") + b"\1",
+        "shift-count-255": bytes.fromhex("0303ff01"),
+        "mss-zero": bytes.fromhex("02040000"),
+        "wrong-lengths": bytes.fromhex("02030503040101080201"),
+        "length-zero": bytes.fromhex("0800") + MSS,
+        "length-beyond-area": MSS + bytes.fromhex("080a0000"),
+        "kind-without-length": b"\1\1\1\2",
+        "end-then-rubbish": b"\1\0\2\0\2\4",
+        "md5-signature": bytes.fromhex("1312") + b"\xa5" * 16 + NOP2,
+        "experimental": bytes.fromhex("fd08f98901020304"),
+        "larger-than-40": (NOP2 + TS) * 4,
+    },
+    "checksum": {
+        "zeros": b"\0" * 40,
+        "ones": b"\xff" * 67,
+        "carries": b"\x03\x01\x10\x08" + b"\xff" * 62 + b"\xfe\x01",
+        "odd-pieces": b"\x05\x01\x03\x07\x00\x09" + bytes(range(1, 120)),
+        "text": b"\x02\x21\x08" + b"The quick brown fox jumps over the lazy dog. " * 30,
+        "one": b"\x01",
+    },
+}
+
+for target, inputs in CORPUS.items():
+    directory = os.path.join(HERE, "corpus", target)
+    os.makedirs(directory, exist_ok=True)
+    for name, data in inputs.items():
+        with open(os.path.join(directory, name), "wb") as f:
+            f.write(data)
