@@ -46,7 +46,7 @@ FUZZ_TARGET(ipv4)
 
     /* Again, past the checksum. */
     hdr_bytes = (size_t)(data[0] & 15) * 4;
-    if (hdr_bytes < IPV4_HDR_MIN || hdr_bytes > len)
+    if (hdr_bytes > len)
         hdr_bytes = IPV4_HDR_MIN;
     p = malloc(len);
     if (p == NULL)

@@ -197,6 +197,17 @@ START_TEST(sack_blocks)
 }
 END_TEST
 
+/* No segment has room for a fifth block, but the parser may be given a longer area. */
+START_TEST(five_sack_blocks)
+{
+    uint8_t p[2 + 5 * 8] = {5, sizeof(p)};
+    struct tcp_options o;
+
+    ck_assert_int_eq(parse(p, sizeof(p), &o), 0);
+    ck_assert_uint_eq(o.sack_len, 0);
+}
+END_TEST
+
 /* RFC 2018 3: three blocks fit beside timestamps. The first, newest ones stay. */
 START_TEST(sack_beside_timestamps)
 {
@@ -333,6 +344,7 @@ TCase *test_wire_tcp_options(void)
     tcase_add_test(t, mss_of_zero_is_none);
     tcase_add_test(t, shift_count_above_14);
     tcase_add_test(t, sack_blocks);
+    tcase_add_test(t, five_sack_blocks);
     tcase_add_test(t, sack_beside_timestamps);
     tcase_add_test(t, repeated_sack_replaces);
     tcase_add_test(t, emits_in_the_order_of_linux);
