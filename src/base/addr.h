@@ -31,14 +31,20 @@ static inline struct ip_addr addr_v4(uint32_t v4)
     return a;
 }
 /* The wildcard of the IPv4 family, 0.0.0.0. */
-static inline struct ip_addr addr_any4(void) { return addr_v4(0); }
+static inline struct ip_addr addr_any4(void)
+{
+    return addr_v4(0);
+}
 static inline bool addr_is_v4(const struct ip_addr *a)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     return memcmp(a->b, mapped, 12) == 0;
 }
 /* Host order; a must be an IPv4 address. */
-static inline uint32_t addr_get_v4(const struct ip_addr *a) { return get_be32(a->b + 12); }
+static inline uint32_t addr_get_v4(const struct ip_addr *a)
+{
+    return get_be32(a->b + 12);
+}
 static inline bool addr_eq(const struct ip_addr *a, const struct ip_addr *b)
 {
     return memcmp(a->b, b->b, 16) == 0;
@@ -51,12 +57,13 @@ bool addr_is_loopback(const struct ip_addr *a);
 bool addr_is_multicast(const struct ip_addr *a);
 /* 255.255.255.255. */
 bool addr_is_broadcast(const struct ip_addr *a);
-/* Do the first prefix_len bits agree? prefix_len counts in a's own family: 0..32 for IPv4, 0..128 for IPv6;
- * false when the families differ. */
+/* Do the first prefix_len bits agree? prefix_len counts in a's own family: 0..32 for IPv4, 0..128
+ * for IPv6; false when the families differ. */
 bool addr_in_prefix(const struct ip_addr *a, const struct ip_addr *net, uint8_t prefix_len);
-/* "192.0.2.1" or "2001:db8::1" into out (ADDR_STR_MAX bytes); returns out. */
+/* "192.0.2.1", or RFC 5952 form: "2001:db8::1" into out (ADDR_STR_MAX bytes); returns out. */
 const char *addr_str(const struct ip_addr *a, char *out);
-/* The inverse; false when s is not an address in full. */
+/* The inverse; false, and *out untouched, when s is not an address in full. "::ffff:192.0.2.1" is
+ * the IPv4 address. */
 bool addr_parse(const char *s, struct ip_addr *out);
 
 #endif

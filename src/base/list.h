@@ -11,8 +11,14 @@ struct list {
 
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-static inline void list_init(struct list *l) { l->next = l->prev = l; }
-static inline bool list_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l)
+{
+    l->next = l->prev = l;
+}
+static inline bool list_empty(const struct list *l)
+{
+    return l->next == l;
+}
 
 static inline void list_insert_before(struct list *at, struct list *node)
 {
@@ -22,7 +28,10 @@ static inline void list_insert_before(struct list *at, struct list *node)
     at->prev = node;
 }
 
-static inline void list_push(struct list *l, struct list *node) { list_insert_before(l, node); }
+static inline void list_push(struct list *l, struct list *node)
+{
+    list_insert_before(l, node);
+}
 static inline void list_push_front(struct list *l, struct list *node)
 {
     list_insert_before(l->next, node);

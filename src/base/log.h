@@ -9,8 +9,13 @@ enum log_level { LOG_LEVEL_OFF, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
 
 typedef void log_sink(enum log_level level, const char *line); /* line: without newline */
 
+#define LOG_LINE_MAX 512 /* with the terminating zero; longer lines are cut */
+
 extern enum log_level log_level_now;
+/* From now on lines up to level go to sink; NULL or LOG_LEVEL_OFF: nowhere. */
 void log_to(log_sink *sink, enum log_level level);
+/* Formats a line and hands it to the sink, whatever the level; errno stays as it was. Use the
+ * macros. */
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define LOG(level, ...)                                                                            \

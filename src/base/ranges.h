@@ -1,6 +1,6 @@
 /*
- * A short ordered list of disjoint ranges [start, end) of 64-bit stream offsets: what has arrived out of
- * order. Touching ranges are merged. It allocates from the arena only when there is a range.
+ * A short ordered list of disjoint ranges [start, end) of 64-bit stream offsets: what has arrived
+ * out of order. Touching ranges are merged. It allocates from the arena only when there is a range.
  */
 #ifndef SHIM_BASE_RANGES_H
 #define SHIM_BASE_RANGES_H

@@ -11,7 +11,10 @@ struct rng {
 
 void rng_seed(struct rng *r, uint64_t seed);
 uint64_t rng_u64(struct rng *r);
-static inline uint32_t rng_u32(struct rng *r) { return (uint32_t)(rng_u64(r) >> 32); }
+static inline uint32_t rng_u32(struct rng *r)
+{
+    return (uint32_t)(rng_u64(r) >> 32);
+}
 /* Uniform in [0, n), n > 0, without bias. */
 uint32_t rng_below(struct rng *r, uint32_t n);
 
