@@ -32,7 +32,12 @@ $(dir)/%.o: $(SRCDIR)/%.c
 	@echo "  FUZZ-CC  $*.c"
 	@$(FUZZ_CC) $(cflags) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-$(programs): $(dir)/fuzz_%: $(dir)/tests/fuzz/fuzz_%.o $(core)
+# Two folders may have a file of one name, so the archive is made anew, without replacing members.
+$(dir)/libcore.a: $(core)
+	@rm -f $@
+	@$(AR) qcs $@ $^
+
+$(programs): $(dir)/fuzz_%: $(dir)/tests/fuzz/fuzz_%.o $(dir)/libcore.a
 	@echo "  FUZZ-LD  fuzz_$*"
 	@$(FUZZ_CC) $(cflags) -fsanitize=fuzzer -o $@ $^
 
