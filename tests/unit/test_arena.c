@@ -41,7 +41,7 @@ START_TEST(alignment_and_classes)
         ck_assert(p + size <= q || q + size <= p);
         memset(p, 1, size);
         for (size_t i = 0; i < size; i++)
-            ck_assert(q[i] == 0);
+            REQUIRE(q[i] == 0);
         memset(q, 2, size);
         arena_free(a, p, size);
         arena_free(a, q, size);
@@ -245,7 +245,7 @@ START_TEST(idle_runs)
     memset(mem, 0, len);
     ck_assert(!arena_next_idle(a, &mem, &len));
     for (size_t i = 0; i < PAGE; i++)
-        ck_assert(live[i] == 7);
+        REQUIRE(live[i] == 7);
 
     /* Dirty memory is handed out before memory given back. */
     mem2 = arena_alloc(a, 20 * PAGE);
@@ -324,8 +324,8 @@ static size_t random_size(struct rng *r)
 static void check_block(const struct block *b)
 {
     for (size_t i = 0; i < b->size; i += i % 64 == 0 ? 63 : 1)
-        ck_assert_uint_eq(b->mem[i], b->fill);
-    ck_assert_uint_eq(b->mem[b->size - 1], b->fill);
+        REQUIRE(b->mem[i] == b->fill);
+    REQUIRE(b->mem[b->size - 1] == b->fill);
 }
 
 /* Random allocations in an arena that is often full: contents stay, nothing overlaps, nothing is
@@ -353,7 +353,7 @@ START_TEST(random_model)
             b->mem = zero ? arena_zalloc(a, b->size) : arena_alloc(a, b->size);
             refused += !b->mem;
             for (size_t i = 0; b->mem && zero && i < b->size; i += 7)
-                ck_assert_uint_eq(b->mem[i], 0);
+                REQUIRE(b->mem[i] == 0);
             if (b->mem)
                 memset(b->mem, b->fill, b->size);
         }

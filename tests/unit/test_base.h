@@ -6,6 +6,13 @@
 
 #include "base/arena.h"
 
+/* An assertion for inner loops: those of Check cost a system call each, also when they hold. */
+#define REQUIRE(cond)                                                                              \
+    do {                                                                                           \
+        if (!(cond))                                                                               \
+            ck_abort_msg("%s", #cond);                                                             \
+    } while (0)
+
 /* A fresh arena in sparse memory; freed by test_arena_free(). */
 struct arena *test_arena(size_t size, size_t limit_bytes);
 void test_arena_free(struct arena *a);

@@ -72,7 +72,7 @@ START_TEST(below)
     rng_seed(&r, 42);
     for (int i = 0; i < 70000; i++) {
         uint32_t x = rng_below(&r, 7);
-        ck_assert_uint_lt(x, 7);
+        REQUIRE(x < 7);
         count[x]++;
     }
     for (int i = 0; i < 7; i++) { /* expected 10000, deviation about 93 */

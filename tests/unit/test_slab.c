@@ -53,13 +53,13 @@ static void check_living(const struct slab *s, char *const *objects, const uint8
             continue;
         living++;
         for (uint32_t k = 0; k < s->obj_bytes; k += 8)
-            ck_assert_uint_eq((uint8_t)objects[i][k], fill[i]);
+            REQUIRE((uint8_t)objects[i][k] == fill[i]);
     }
     for (const char *obj = slab_next(s, NULL); obj; obj = slab_next(s, obj)) {
         int i = 0;
         while (i < MAX_OBJECTS && objects[i] != obj)
             i++;
-        ck_assert_int_lt(i, MAX_OBJECTS);
+        REQUIRE(i < MAX_OBJECTS);
         met++;
     }
     ck_assert_uint_eq(met, living);
@@ -85,10 +85,9 @@ START_TEST(random_model)
             objects[i] = NULL;
         } else {
             objects[i] = slab_alloc(s);
-            ck_assert_ptr_nonnull(objects[i]);
-            ck_assert_uint_eq((uintptr_t)objects[i] % 16, 0);
+            REQUIRE(objects[i] && (uintptr_t)objects[i] % 16 == 0);
             for (uint32_t k = 0; k < s->obj_bytes; k++)
-                ck_assert(objects[i][k] == 0);
+                REQUIRE(objects[i][k] == 0);
             fill[i] = (uint8_t)(1 + rng_below(&r, 255));
             memset(objects[i], fill[i], s->obj_bytes);
         }

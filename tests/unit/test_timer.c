@@ -48,13 +48,13 @@ static void pop_and_compare(struct timers *q, struct timer *timers, uint64_t *mo
     uint64_t last = 0;
 
     while ((t = timers_pop_due(q, now)) != NULL) {
-        ck_assert_uint_eq(t->deadline_us, model[t - timers]);
-        ck_assert_uint_ge(t->deadline_us, last);
-        ck_assert_uint_eq(t->deadline_us, model_min(model));
+        REQUIRE(t->deadline_us == model[t - timers]);
+        REQUIRE(t->deadline_us >= last);
+        REQUIRE(t->deadline_us == model_min(model));
         last = t->deadline_us;
         model[t - timers] = TIMER_NEVER;
     }
-    ck_assert(model_min(model) == TIMER_NEVER || model_min(model) > now);
+    REQUIRE(model_min(model) == TIMER_NEVER || model_min(model) > now);
 }
 
 static void random_history(uint64_t seed, bool rescue)
@@ -88,10 +88,10 @@ static void random_history(uint64_t seed, bool rescue)
         uint32_t armed = 0;
         for (int k = 0; k < TIMERS; k++) {
             armed += model[k] != TIMER_NEVER;
-            ck_assert_int_eq(timer_armed(&timers[k]), model[k] != TIMER_NEVER);
+            REQUIRE(timer_armed(&timers[k]) == (model[k] != TIMER_NEVER));
         }
-        ck_assert_uint_eq(q.count, armed);
-        ck_assert_uint_eq(timers_next(&q), model_min(model));
+        REQUIRE(q.count == armed);
+        REQUIRE(timers_next(&q) == model_min(model));
     }
     pop_and_compare(&q, timers, model, TIMER_NEVER - 1);
     ck_assert_uint_eq(q.count, 0);
@@ -122,7 +122,7 @@ START_TEST(many)
         timer_set(&q, &timers[i], 1 + (uint64_t)i * 7919 % n);
     }
     for (uint32_t i = 0; i < n; i++)
-        ck_assert(timers_pop_due(&q, TIMER_NEVER)->deadline_us == 1 + i);
+        REQUIRE(timers_pop_due(&q, TIMER_NEVER)->deadline_us == 1 + i);
     ck_assert_ptr_null(q.root);
 }
 END_TEST
