@@ -76,6 +76,8 @@ void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired));
 
 /* Moves fd to a high number that the program will not meet, close-on-exec, and remembers it as private; the new number or -errno. */
 int engine_fd_hide(int fd);
+/* Closes a descriptor that engine_fd_hide() returned, and forgets it. Also in a child of fork(), for an inherited one. */
+void engine_fd_close(int fd);
 bool engine_fd_is_private(int fd);
 
 /* fork(): call prepare before, and parent or child after. The child gets a loop, a proc record and a service thread of its own (the
