@@ -1,13 +1,19 @@
 /*
- * The descriptor table of the process: what stands behind each number. Two levels, mapped on demand, read without a lock: one load
- * tells that a descriptor is not ours. No malloc: these calls run in signal handlers.
+ * The descriptor table of the process: what stands behind each number. Two levels, mapped on
+ * demand, read without a lock: one load tells that a descriptor is not ours. No malloc: these calls
+ * run in signal handlers.
  *
- * Identity is the placeholder's cookie; the pointer to the control block is a shortcut that is checked against it
- * under the stack's lock.
+ * Identity is the placeholder's cookie; the pointer to the control block is a shortcut that is
+ * checked against it under the stack's lock (sock_close() zeroes the cookie of a control block).
+ *
+ * Descriptors of one description within this process (dup) form a ring. A vfork() child runs in our
+ * memory with a descriptor table of its own: everything here that changes the table does nothing
+ * there.
  */
 #ifndef SHIM_FD_H
 #define SHIM_FD_H
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "stack.h"
@@ -23,37 +29,83 @@ enum fd_kind {
 struct epset;
 
 struct fd_entry {
-    uint32_t kind;      /* enum fd_kind */
-    uint32_t shared;    /* somebody else may hold the same description: fork, SCM_RIGHTS */
-    uint64_t cookie;    /* FD_STACK */
-    struct sock *sock;  /* FD_STACK: shortcut */
-    struct epset *epset; /* FD_EPOLL */
+    uint32_t kind;   /* enum fd_kind */
+    uint32_t shared; /* somebody else may hold the same description: fork, SCM_RIGHTS */
+    uint64_t cookie; /* FD_STACK */
+    union {
+        struct sock *sock;   /* FD_STACK: shortcut */
+        struct epset *epset; /* FD_EPOLL */
+    };
+    int32_t next_same; /* FD_STACK, FD_EPOLL: the next descriptor of the same description; itself
+                          when alone */
 };
 
-/* What is fd? Asks the kernel for the cookie of an unknown one when the stack was inherited. FD_KERNEL for negative numbers. */
-enum fd_kind fd_kind(int fd);
+#define FD_LEAF_BITS 10
+#define FD_LEAF_SIZE (1 << FD_LEAF_BITS)
+
+/* fd.c's own, here for fd_kind(). */
+extern struct fd_entry *fd_leaves[];
+extern bool fd_unknown_is_kernel;
+enum fd_kind fd_ask(int fd);
+
+/* What is fd? Asks the kernel for the cookie of an unknown one when the stack was inherited.
+ * FD_KERNEL for negative numbers. */
+static inline enum fd_kind fd_kind(int fd)
+{
+    if (fd < 0)
+        return FD_KERNEL;
+    struct fd_entry *leaf =
+        __atomic_load_n(&fd_leaves[(uint32_t)fd >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
+    uint32_t kind = FD_UNKNOWN;
+    if (leaf)
+        kind = __atomic_load_n(&leaf[fd & (FD_LEAF_SIZE - 1)].kind, __ATOMIC_ACQUIRE);
+    if (kind != FD_UNKNOWN)
+        return (enum fd_kind)kind;
+    return fd_unknown_is_kernel ? FD_KERNEL : fd_ask(fd);
+}
+
 /* The entry of fd, or NULL when nothing is known of it. */
 struct fd_entry *fd_entry(int fd);
+/* The first number >= from of which something is known (kind not FD_UNKNOWN), or -1. For
+ * close_range and its kin. */
+int fd_next(int from);
 /* 0 or -ENOMEM. */
 int fd_set_stack(int fd, struct sock *so);
 int fd_set_epoll(int fd, struct epset *set);
 int fd_set_kind(int fd, enum fd_kind kind);
 /* Forgets fd (closed, or about to be replaced). */
 void fd_clear(int fd);
-/* newfd becomes what oldfd is. */
+/* newfd becomes what oldfd is. 0 or -ENOMEM. */
 int fd_copy(int oldfd, int newfd);
-/* How many descriptors of this process have that cookie. */
-unsigned fd_count_cookie(uint64_t cookie);
-/* Marks every stack socket as shared (before a fork). */
+/* Is fd the only descriptor anywhere of its description, as far as we know for certain? */
+bool fd_is_alone(int fd);
+/* Is it the only one in this process? */
+bool fd_is_alone_here(int fd);
+/* Marks fd, or every stack socket, as held by somebody else too (SCM_RIGHTS; fork, spawn). */
+void fd_mark_shared(int fd);
 void fd_mark_all_shared(void);
+/* The descriptor was, or may have been, received from elsewhere (SCM_RIGHTS, pidfd_getfd, a number
+ * that something replaced behind our back): asks the kernel what it is. The caller is inside, not
+ * in an entry. */
+enum fd_kind fd_identify(int fd);
 
-/* The socket behind fd, within an entry (after engine_enter): checks the cookie. NULL: it is gone (EBADF). */
+/* The socket behind fd, within an entry (after engine_enter): checks the cookie. NULL: it is gone,
+ * or not ours. */
 struct sock *fd_sock(int fd);
 
-/* SO_COOKIE of any kernel socket; 0 when it has none (not a socket). Goes straight to the kernel. */
+/* SO_COOKIE of any kernel socket; 0 when it has none (not a socket). Goes straight to the kernel.
+ */
 uint64_t fd_kernel_cookie(int fd);
 
-/* close() of a descriptor of any kind, with all that follows from it: 0 or -errno. */
-int fd_close(int fd);
+/* close() of a descriptor of any kind, with all that follows from it: 0 or -errno. The caller need
+ * not be inside. */
+int fd_close(int fd); /* fd_close.c */
+/* What close() does for us, without closing the number: for a number that is about to be replaced
+ * (dup2). The entry is forgotten. The caller is inside. */
+void fd_release(int fd);
+
+/* Around fork(), so that the child does not inherit a lock. */
+void fd_fork_prepare(void);
+void fd_fork_done(void);
 
 #endif

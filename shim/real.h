@@ -1,5 +1,39 @@
-/* The real calls behind the interposed ones, generated from calls.def. */
+/*
+ * The real calls behind the interposed ones, generated from calls.def: real.socket(...). The types
+ * are those of libc's headers, so that a body whose signature differs from libc's does not compile.
+ */
 #ifndef SHIM_REAL_H
 #define SHIM_REAL_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* libc has these, but its headers declare them only for older standards or for _FORTIFY_SOURCE. */
+extern __sighandler_t bsd_signal(int sig, __sighandler_t handler);
+
+/* Some of the calls are deprecated: programs use them all the same. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+struct real_calls {
+#define CALL(name) __typeof__(name) *name;
+#include "calls.def"
+#undef CALL
+};
+
+extern struct real_calls real;
+
+/* Looks them all up; one that this libc lacks stays NULL. */
+void real_init(void);
 
 #endif

@@ -1,0 +1,24 @@
+/*
+ * The bodies that several interposed calls share. The caller is not inside. Each returns the
+ * result, -errno, or SHIM_KERNEL: make the real call.
+ */
+#ifndef SHIM_CALL_H
+#define SHIM_CALL_H
+
+#include "shim.h"
+
+/* Every receive call comes down to this. msg's fields are filled as recvmsg() does. */
+ssize_t call_recv(int fd, struct msghdr *msg, int flags);
+/* recvfrom(), for those who have no struct msghdr. */
+ssize_t call_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
+                      socklen_t *addr_len);
+/* Every send call. Delivers SIGPIPE. */
+ssize_t call_send(int fd, const struct msghdr *msg, int flags);
+ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
+
+/* Bytes of an iovec, cut to what one call may move. -EINVAL, -EMSGSIZE. */
+ssize_t call_iov_bytes(const struct iovec *iov, size_t niov);
+/* Does a pending error wait for the next call, after partial progress? Within an entry. */
+bool call_error_waits(const struct sock *so);
+
+#endif

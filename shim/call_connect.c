@@ -1,0 +1,68 @@
+/*
+ * connect().
+ *
+ * As in Linux: a blocking call that its SO_SNDTIMEO ends says EINPROGRESS, a further call meanwhile
+ * EALREADY, and each of them waits again on a blocking socket.
+ */
+#include "call.h"
+#include "port.h"
+
+/* Within an entry on so, and returns in one. */
+static int start(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
+{
+    struct ip_addr dst;
+    if (port_addr(addr, len, &dst) && !so->connecting) {
+        int r = port_destination(so, &dst);
+        if (r == 0 && (so->tcp ? tcp_state(so->tcp) == TCP_CLOSED : true))
+            r = port_auto(fd, so, &dst);
+        if (r)
+            return r;
+    }
+    return sock_connect(so, addr, len);
+}
+
+static int establish(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
+{
+    int first = start(fd, so, addr, len);
+    int r = first;
+    uint64_t deadline_us = 0;
+
+    while ((r == -EINPROGRESS || r == -EALREADY) && !so->nonblock) {
+        if (!deadline_us)
+            deadline_us = shim_deadline(so->sndtimeo_us);
+        int w = shim_block(so, POLLOUT, deadline_us, !so->sndtimeo_us);
+        if (w < 0)
+            return w == -EAGAIN ? first : w;
+        r = sock_connect(so, addr, len);
+    }
+    return r;
+}
+
+static int call_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    pthread_testcancel();
+    shim_in();
+    struct sock *so = shim_enter(fd);
+    int r = so ? 0 : shim_not_ours(fd);
+    if (so) {
+        r = establish(fd, so, addr, len);
+        engine_leave();
+        if (r == SHIM_KERNEL) {
+            int given = shim_give_to_kernel(fd);
+            if (given < 0)
+                r = given;
+        }
+    }
+    shim_out();
+    return r;
+}
+
+SHIM_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+    if (shim_ours(fd)) {
+        int r = call_connect(fd, addr.__sockaddr__, len);
+        if (r != SHIM_KERNEL)
+            return (int)shim_ret(r);
+    }
+    return real.connect(fd, addr, len);
+}

@@ -1,0 +1,81 @@
+/*
+ * Socket options. The stack's answer counts; what is set is also set on the placeholder, so that
+ * the kernel's socket is right when the descriptor is given to it, and so that SO_REUSEADDR and
+ * SO_REUSEPORT hold for the guard of a port.
+ */
+#include "call.h"
+
+/* Options that would break the guard of a port, if the placeholder had them. */
+static bool spoils_guard(int level, int name)
+{
+    return level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_BPF ||
+                                   name == SO_DETACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF ||
+                                   name == SO_ATTACH_REUSEPORT_EBPF || name == SO_LOCK_FILTER);
+}
+
+ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
+{
+    shim_in();
+    struct sock *so = shim_enter(fd);
+    ssize_t r = so ? 0 : shim_not_ours(fd);
+    if (so) {
+        r = sock_setsockopt(so, level, name, val, len);
+        engine_leave();
+        if (r == 0 && !spoils_guard(level, name))
+            real.setsockopt(fd, level, name, val, len);
+    }
+    shim_out();
+    return r;
+}
+
+SHIM_EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
+{
+    if (shim_ours(fd)) {
+        ssize_t r = call_setsockopt(fd, level, name, val, len);
+        if (r != SHIM_KERNEL)
+            return (int)shim_ret(r);
+    }
+    return real.setsockopt(fd, level, name, val, len);
+}
+
+/* What the stack does not know of, the placeholder may. */
+static ssize_t call_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+    shim_in();
+    struct sock *so = shim_enter(fd);
+    ssize_t r = so ? 0 : shim_not_ours(fd);
+    if (so) {
+        r = sock_getsockopt(so, level, name, val, len);
+        engine_leave();
+        if (r == -ENOPROTOOPT)
+            r = SHIM_KERNEL;
+    }
+    shim_out();
+    return r;
+}
+
+SHIM_EXPORT int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+    if (shim_ours(fd)) {
+        ssize_t r = call_getsockopt(fd, level, name, val, len);
+        if (r != SHIM_KERNEL)
+            return (int)shim_ret(r);
+    }
+    return real.getsockopt(fd, level, name, val, len);
+}
+
+SHIM_EXPORT int sockatmark(int fd)
+{
+    if (shim_ours(fd)) {
+        int at_mark = 0;
+        shim_in();
+        struct sock *so = shim_enter(fd);
+        ssize_t r = so ? sock_ioctl(so, SIOCATMARK, &at_mark) : shim_not_ours(fd);
+        if (so)
+            engine_leave();
+        shim_out();
+        if (r != SHIM_KERNEL)
+            return r < 0 ? (int)shim_ret(r) : at_mark;
+    }
+    return real.sockatmark(fd);
+}

@@ -1,0 +1,182 @@
+/*
+ * The life of the process.
+ *
+ * fork: through pthread_atfork(), which libc's own forks (daemon, forkpty) observe too; _Fork()
+ * does not, so it is interposed. Children of vfork() run in our memory: whoever changes the
+ * descriptor table asks shim_is_vfork_child() first. What spawns through vfork inside libc
+ * (posix_spawn, system, popen) leaves descriptors behind in the child: sockets count as shared from
+ * then on.
+ */
+#include <stdarg.h>
+
+#include "process.h"
+#include "shim.h"
+
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t thread_key;
+
+void process_lock(void)
+{
+    pthread_mutex_lock(&start_lock);
+}
+void process_unlock(void)
+{
+    pthread_mutex_unlock(&start_lock);
+}
+
+void process_fd_private(int fd, bool is_private)
+{
+    if (is_private)
+        fd_set_kind(fd, FD_PRIVATE);
+    else
+        fd_clear(fd);
+}
+
+/* ---- threads ---- */
+
+static void thread_ends(void *unused)
+{
+    struct waiter *w = shim_self.waiter;
+    if (!w || !engine_running())
+        return;
+    shim_in();
+    struct stack *st = engine_enter();
+    sock_waiter_free(st, w);
+    shim_self.waiter = NULL;
+    engine_leave();
+    shim_out();
+}
+
+void process_watch_thread(void)
+{
+    pthread_setspecific(thread_key, &shim_self);
+}
+
+/* ---- fork ---- */
+
+static bool forking_engine;
+
+static void fork_prepare(void)
+{
+    shim_in();
+    process_lock();
+    forking_engine = engine_running();
+    if (forking_engine) {
+        fd_mark_all_shared();
+        engine_fork_prepare();
+    }
+    fd_fork_prepare();
+    signal_fork_prepare();
+}
+
+static void fork_done(void)
+{
+    signal_fork_done();
+    fd_fork_done();
+    process_unlock();
+    shim_out();
+}
+
+static void fork_parent(void)
+{
+    if (forking_engine)
+        engine_fork_parent();
+    fork_done();
+}
+
+static void fork_child(void)
+{
+    shim_pid = getpid();
+    shim_self.waiter = NULL; /* it is the parent's */
+    if (forking_engine)
+        engine_fork_child();
+    fork_done();
+}
+
+void process_init(void)
+{
+    pthread_key_create(&thread_key, thread_ends);
+    pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+SHIM_EXPORT pid_t _Fork(void)
+{
+    shim_need();
+    if (shim_inside())
+        return real._Fork();
+    fork_prepare();
+    pid_t pid = real._Fork();
+    if (pid == 0)
+        fork_child();
+    else
+        fork_parent();
+    return pid;
+}
+
+/* ---- spawn: the child holds what is not close-on-exec ---- */
+
+static void before_spawn(void)
+{
+    shim_need();
+    if (!shim_inside() && engine_running())
+        fd_mark_all_shared();
+}
+
+SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                            const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    before_spawn();
+    return real.posix_spawn(pid, path, actions, attr, argv, envp);
+}
+
+SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    before_spawn();
+    return real.posix_spawnp(pid, file, actions, attr, argv, envp);
+}
+
+SHIM_EXPORT int system(const char *command)
+{
+    before_spawn();
+    return real.system(command);
+}
+
+SHIM_EXPORT FILE *popen(const char *command, const char *mode)
+{
+    before_spawn();
+    return real.popen(command, mode);
+}
+
+/* ---- the end ---- */
+
+static void leave_engine(void)
+{
+    if (shim_inside() || !engine_running() || shim_is_vfork_child())
+        return;
+    shim_in();
+    engine_exit();
+    shim_out();
+}
+
+__attribute__((destructor)) static void process_exit(void)
+{
+    leave_engine();
+}
+
+SHIM_EXPORT void _exit(int status)
+{
+    shim_need();
+    leave_engine();
+    real._exit(status);
+    __builtin_unreachable();
+}
+
+SHIM_EXPORT void _Exit(int status)
+{
+    shim_need();
+    leave_engine();
+    real._Exit(status);
+    __builtin_unreachable();
+}

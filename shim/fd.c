@@ -1,0 +1,288 @@
+/*
+ * The descriptor table.
+ *
+ * Readers take no lock: an entry's kind is stored last and cleared first, and whoever uses its
+ * socket checks the cookie under the stack's lock. Writers hold a spin lock for the few
+ * instructions that they need; they are always inside, so a signal handler never finds the lock
+ * held by its own thread.
+ */
+#include <sched.h>
+#include <sys/mman.h>
+
+#include "shim.h"
+
+#define FD_LEAVES (((uint32_t)INT_MAX >> FD_LEAF_BITS) + 1)
+
+struct fd_entry *fd_leaves[FD_LEAVES]; /* 16 MB that nobody touches */
+bool fd_unknown_is_kernel; /* false until shim_init(), and when sockets may have been inherited */
+
+static bool table_lock;
+
+static void lock_table(void)
+{
+    while (__atomic_test_and_set(&table_lock, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void unlock_table(void)
+{
+    __atomic_clear(&table_lock, __ATOMIC_RELEASE);
+}
+
+void fd_fork_prepare(void)
+{
+    lock_table();
+}
+void fd_fork_done(void)
+{
+    unlock_table();
+}
+
+struct fd_entry *fd_entry(int fd)
+{
+    if (fd < 0)
+        return NULL;
+    struct fd_entry *leaf =
+        __atomic_load_n(&fd_leaves[(uint32_t)fd >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
+    if (!leaf)
+        return NULL;
+    struct fd_entry *e = &leaf[fd & (FD_LEAF_SIZE - 1)];
+    return __atomic_load_n(&e->kind, __ATOMIC_ACQUIRE) == FD_UNKNOWN ? NULL : e;
+}
+
+int fd_next(int from)
+{
+    for (uint32_t i = from < 0 ? 0 : (uint32_t)from; i <= INT_MAX; i++) {
+        struct fd_entry *leaf = __atomic_load_n(&fd_leaves[i >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
+        if (!leaf)
+            i |= FD_LEAF_SIZE - 1;
+        else if (leaf[i & (FD_LEAF_SIZE - 1)].kind != FD_UNKNOWN)
+            return (int)i;
+    }
+    return -1;
+}
+
+/* The place of fd's entry, mapped if need be; NULL: no memory. */
+static struct fd_entry *entry_make(int fd)
+{
+    struct fd_entry **at = &fd_leaves[(uint32_t)fd >> FD_LEAF_BITS];
+    struct fd_entry *leaf = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+    if (!leaf) {
+        size_t bytes = FD_LEAF_SIZE * sizeof(*leaf);
+        void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (mem == MAP_FAILED)
+            return NULL;
+        if (__atomic_compare_exchange_n(at, &leaf, (struct fd_entry *)mem, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            leaf = mem;
+        else
+            munmap(mem, bytes);
+    }
+    return &leaf[fd & (FD_LEAF_SIZE - 1)];
+}
+
+/* Takes fd out of the ring of its description. The table is locked. */
+static void ring_leave(int fd, struct fd_entry *e)
+{
+    int prev = e->next_same;
+    for (struct fd_entry *p = fd_entry(prev); p && p->next_same != fd; p = fd_entry(prev))
+        prev = p->next_same;
+    struct fd_entry *p = fd_entry(prev);
+    if (p)
+        p->next_same = e->next_same;
+    e->next_same = fd;
+}
+
+static bool has_ring(const struct fd_entry *e)
+{
+    return e->kind == FD_STACK || e->kind == FD_EPOLL;
+}
+
+/* Empties e, which stays locked. */
+static void entry_reset(int fd, struct fd_entry *e)
+{
+    if (has_ring(e))
+        ring_leave(fd, e);
+    __atomic_store_n(&e->kind, FD_UNKNOWN, __ATOMIC_RELEASE);
+    e->shared = 0;
+    e->cookie = 0;
+    e->sock = NULL;
+    e->next_same = fd;
+}
+
+/* Starts to fill fd's entry: emptied and locked. NULL: no memory, not locked. */
+static struct fd_entry *entry_open(int fd)
+{
+    struct fd_entry *e = entry_make(fd);
+    if (!e)
+        return NULL;
+    lock_table();
+    entry_reset(fd, e);
+    return e;
+}
+
+static int entry_commit(struct fd_entry *e, enum fd_kind kind)
+{
+    __atomic_store_n(&e->kind, kind, __ATOMIC_RELEASE);
+    unlock_table();
+    return 0;
+}
+
+int fd_set_stack(int fd, struct sock *so)
+{
+    struct fd_entry *e = entry_open(fd);
+    if (!e)
+        return -ENOMEM;
+    e->cookie = so->cookie;
+    e->sock = so;
+    return entry_commit(e, FD_STACK);
+}
+
+int fd_set_epoll(int fd, struct epset *set)
+{
+    struct fd_entry *e = entry_open(fd);
+    if (!e)
+        return -ENOMEM;
+    e->epset = set;
+    return entry_commit(e, FD_EPOLL);
+}
+
+int fd_set_kind(int fd, enum fd_kind kind)
+{
+    struct fd_entry *e = entry_open(fd);
+    if (!e)
+        return -ENOMEM;
+    return entry_commit(e, kind);
+}
+
+void fd_clear(int fd)
+{
+    struct fd_entry *e = fd_entry(fd);
+    if (!e)
+        return;
+    lock_table();
+    entry_reset(fd, e);
+    unlock_table();
+}
+
+int fd_copy(int oldfd, int newfd)
+{
+    struct fd_entry *old = fd_entry(oldfd);
+    if (!old || !has_ring(old)) {
+        fd_clear(newfd);
+        return 0;
+    }
+    if (oldfd == newfd)
+        return 0;
+    struct fd_entry *e = entry_open(newfd);
+    if (!e)
+        return -ENOMEM;
+    e->shared = old->shared;
+    e->cookie = old->cookie;
+    e->sock = old->sock;
+    e->next_same = old->next_same;
+    old->next_same = newfd;
+    return entry_commit(e, (enum fd_kind)old->kind);
+}
+
+bool fd_is_alone_here(int fd)
+{
+    struct fd_entry *e = fd_entry(fd);
+    return e && e->next_same == fd;
+}
+
+bool fd_is_alone(int fd)
+{
+    struct fd_entry *e = fd_entry(fd);
+    return e && !e->shared && e->next_same == fd;
+}
+
+void fd_mark_shared(int fd)
+{
+    struct fd_entry *e = fd_entry(fd);
+    if (!e || !has_ring(e))
+        return;
+    lock_table();
+    int at = fd;
+    do {
+        e->shared = 1;
+        at = e->next_same;
+        e = fd_entry(at);
+    } while (e && at != fd);
+    unlock_table();
+}
+
+void fd_mark_all_shared(void)
+{
+    for (int fd = fd_next(0); fd >= 0 && fd < INT_MAX; fd = fd_next(fd + 1)) {
+        struct fd_entry *e = fd_entry(fd);
+        if (e && has_ring(e))
+            e->shared = 1;
+    }
+}
+
+uint64_t fd_kernel_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+    int saved = errno;
+    if (real.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+        cookie = 0;
+    errno = saved;
+    return cookie;
+}
+
+struct sock *fd_sock(int fd)
+{
+    struct fd_entry *e = fd_entry(fd);
+    if (!e || e->kind != FD_STACK)
+        return NULL;
+    struct sock *so = e->sock;
+    return so && so->cookie == e->cookie ? so : NULL;
+}
+
+/* Another descriptor of this process that has this cookie, or -1. */
+static int find_same(int fd, uint64_t cookie)
+{
+    for (int i = fd_next(0); i >= 0 && i < INT_MAX; i = fd_next(i + 1)) {
+        struct fd_entry *e = fd_entry(i);
+        if (i != fd && e && e->kind == FD_STACK && e->cookie == cookie)
+            return i;
+    }
+    return -1;
+}
+
+enum fd_kind fd_identify(int fd)
+{
+    uint64_t cookie = fd_kernel_cookie(fd);
+    fd_clear(fd);
+    if (!engine_running() || cookie == 0) {
+        /* A closed number stays unknown: nobody would tell us when it is opened. */
+        if (!fd_unknown_is_kernel && real.fcntl(fd, F_GETFD) >= 0)
+            fd_set_kind(fd, FD_KERNEL);
+        return FD_KERNEL;
+    }
+    int same = find_same(fd, cookie);
+    struct stack *st = engine_enter();
+    struct sock *so = sock_by_cookie(st, cookie);
+    bool known = so && (same >= 0 ? fd_copy(same, fd) : fd_set_stack(fd, so)) == 0;
+    engine_leave();
+    if (known)
+        fd_mark_shared(fd); /* we do not know who else came by it */
+    else if (!fd_unknown_is_kernel)
+        fd_set_kind(fd, FD_KERNEL);
+    return known ? FD_STACK : FD_KERNEL;
+}
+
+enum fd_kind fd_ask(int fd)
+{
+    shim_need();
+    if (fd_unknown_is_kernel || shim_inside())
+        return FD_KERNEL;
+    shim_in();
+    enum fd_kind kind = FD_KERNEL;
+    if (shim_start() == 0)
+        kind = fd_identify(fd);
+    shim_out();
+    return kind;
+}

@@ -1,0 +1,66 @@
+/*
+ * close().
+ *
+ * The control block goes when the last descriptor of its description does. When that is certainly
+ * ours, it goes at once; otherwise the kernel tells the engine when the placeholder has lost its
+ * last reference, in whichever process.
+ */
+#include "shim.h"
+
+/* SO_LINGER with a time: waits until the peer has everything, as the kernel does in close(). Within
+ * an entry, and returns in one. */
+static void linger(struct sock *so)
+{
+    if (!so->linger_on || so->linger_s <= 0 || !so->tcp || tcp_readable_bytes(so->tcp) > 0)
+        return;
+    uint64_t cookie = so->cookie;
+    uint64_t deadline_us = shim_deadline((int64_t)so->linger_s * 1000000);
+    if (sock_shutdown(so, SHUT_WR) < 0)
+        return;
+    while (so->cookie == cookie && !tcp_send_drained(so->tcp) &&
+           shim_block(so, POLLOUT | POLLHUP, deadline_us, false) == 0)
+        ;
+}
+
+void fd_release(int fd)
+{
+    if (fd_kind(fd) == FD_STACK && fd_is_alone(fd)) {
+        engine_enter();
+        struct sock *so = fd_sock(fd);
+        if (so)
+            linger(so);
+        so = fd_sock(fd);
+        if (so)
+            sock_close(so);
+        engine_leave();
+    }
+    fd_clear(fd);
+}
+
+static int close_real(int fd)
+{
+    return real.close(fd) < 0 ? -errno : 0;
+}
+
+int fd_close(int fd)
+{
+    switch (fd_kind(fd)) {
+    case FD_UNKNOWN:
+    case FD_KERNEL:
+        break;
+    case FD_PRIVATE:
+        return shim_inside() ? close_real(fd) : -EBADF;
+    case FD_STACK:
+    case FD_EPOLL:
+        if (shim_inside() || shim_is_vfork_child())
+            return close_real(fd);
+        shim_in();
+        fd_release(fd);
+        int r = close_real(fd);
+        shim_out();
+        return r;
+    }
+    if (!fd_unknown_is_kernel)
+        fd_clear(fd);
+    return close_real(fd);
+}

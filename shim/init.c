@@ -1,0 +1,118 @@
+/*
+ * Initialisation.
+ *
+ * Two steps. Loading the library only looks up the real calls and hangs hooks into fork and exit:
+ * LD_PRELOAD leaks into every helper that a program runs. The stack itself starts at the first inet
+ * socket (shim_start()).
+ *
+ * shim_init() is the constructor, but constructors of other libraries may run, and call us, before
+ * it: every wrapper comes by fd_kind() or shim_need(), which call it.
+ */
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "process.h"
+#include "shim.h"
+
+__thread struct shim_thread shim_self __attribute__((tls_model("initial-exec")));
+
+bool shim_ready;
+pid_t shim_pid;
+
+static const struct engine_hooks hooks = {
+    .thread_start = thread_start,
+    .sleep_begin = thread_sleep_begin,
+    .sleep_end = thread_sleep_end,
+    .fd_private = process_fd_private,
+};
+
+__attribute__((constructor)) void shim_init(void)
+{
+    static int state; /* 0: not begun, 1: under way, 2: done */
+    static pid_t by;  /* thread that does it */
+    int none = 0;
+
+    if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == 2)
+        return;
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    if (!__atomic_compare_exchange_n(&state, &none, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        /* dlsym() may allocate, and a replaced malloc may call us again: then real has what was
+         * found so far. */
+        while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == 1 &&
+               __atomic_load_n(&by, __ATOMIC_RELAXED) != tid)
+            sched_yield();
+        return;
+    }
+    __atomic_store_n(&by, tid, __ATOMIC_RELAXED);
+    int saved = errno;
+    real_init();
+    shim_in();
+    shim_pid = getpid();
+    engine_set_hooks(&hooks);
+    process_init();
+    fd_unknown_is_kernel = true;
+    shim_ready = true;
+    __atomic_store_n(&state, 2, __ATOMIC_RELEASE);
+    shim_out();
+    errno = saved;
+}
+
+bool shim_is_vfork_child(void)
+{
+    return getpid() != shim_pid;
+}
+
+/* One line, without stdio: the program may have closed or replaced stderr's FILE. */
+static void complain(const char *why)
+{
+    static bool told;
+    if (__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+        return;
+    struct iovec line[] = {{(void *)(uintptr_t) "libshim: ", 9},
+                           {(void *)(uintptr_t)why, strlen(why)},
+                           {(void *)(uintptr_t) "\n", 1}};
+    if (real.writev(STDERR_FILENO, line, 3) < 0)
+        return;
+}
+
+int shim_start(void)
+{
+    if (engine_running())
+        return 0;
+    struct config c;
+    char why[256] = "";
+
+    process_lock();
+    int r = 0;
+    if (!engine_running()) {
+        r = config_load(&c, why, sizeof(why));
+        if (r == 0) {
+            r = engine_start(&c, why, sizeof(why));
+            if (r < 0 && c.fallback_kernel)
+                r = -ENOSYS;
+        }
+    }
+    process_unlock();
+    if (r < 0 && r != -ENOSYS)
+        complain(why);
+    return r;
+}
+
+struct sock *shim_enter(int fd)
+{
+    for (;;) {
+        engine_enter();
+        struct sock *so = fd_sock(fd);
+        if (so)
+            return so;
+        engine_leave();
+        if (fd_kind(fd) != FD_STACK || fd_identify(fd) != FD_STACK)
+            return NULL;
+    }
+}
+
+int shim_not_ours(int fd)
+{
+    return fd_kind(fd) == FD_PRIVATE ? -EBADF : SHIM_KERNEL;
+}

@@ -1,0 +1,27 @@
+/*
+ * Local addresses and ports: which calls are the kernel's (loopback), and, in host mode, the port
+ * that the kernel keeps for us behind each bound socket (io/guard.h).
+ *
+ * All are called within an entry on so, the socket behind fd, and return in one. SHIM_KERNEL: the
+ * socket is to be given to the kernel (shim_give_to_kernel()), and the call made there.
+ */
+#ifndef SHIM_PORT_H
+#define SHIM_PORT_H
+
+#include "shim.h"
+
+/* The IPv4 address in a sockaddr; false for anything else. */
+bool port_addr(const struct sockaddr *addr, socklen_t len, struct ip_addr *out);
+/* bind(). */
+int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len);
+/* Gives an unbound socket a port before connect() to dst, or listen() (NULL). 0 or -errno. */
+int port_auto(int fd, struct sock *so, const struct ip_addr *dst);
+/* May the connection, or the datagrams, to this destination be ours? 0, SHIM_KERNEL. */
+int port_destination(struct sock *so, const struct ip_addr *dst);
+/* Before a datagram is sent: gives a socket that has no port one, and looks where the message goes.
+ */
+int port_before_send(int fd, struct sock *so, const struct msghdr *msg);
+/* Takes the guard off a kernel socket that is bound to addr, which stays bound. 0 or -errno. */
+int port_unguard(int fd, int type, const struct sockaddr_in *addr);
+
+#endif

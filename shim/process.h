@@ -1,0 +1,17 @@
+/* The life of the process: fork, exec, exit. */
+#ifndef SHIM_PROCESS_H
+#define SHIM_PROCESS_H
+
+#include <stdbool.h>
+
+/* Hangs our hooks into fork and the end of threads. Once. */
+void process_init(void);
+/* Keeps others from starting the stack at the same time, and fork from happening meanwhile. */
+void process_lock(void);
+void process_unlock(void);
+/* engine_hooks.fd_private */
+void process_fd_private(int fd, bool is_private);
+/* Has this thread its waiter freed when it ends. */
+void process_watch_thread(void);
+
+#endif
