@@ -1,0 +1,418 @@
+/*
+ * Theory of operation
+ *
+ *   program's threads          engine                                    kernel
+ *   -----------------          ------                                    ------
+ *   send(), recv() ...  --->   engine_enter()  lock, frozen time
+ *                              sock_...()      the stack at work  --->   sendmsg() on the packet socket
+ *                              engine_leave()  timer, unlock, wake
+ *   blocked in recv()   --->   engine_wait()   sleeps on the ring <---   a frame in the ring
+ *                              loop            drains it within an entry
+ *   computing                  service thread  sleeps on the ring too, and is woken when nobody else is
+ *
+ * Everything that the stack does happens between engine_enter() and engine_leave(), one thread of one process at a
+ * time. What must happen after the lock was given back (waking threads, ringing other processes) is
+ * collected before, from the list of fired waiters, and done then.
+ *
+ * The deadline timer is a timerfd. Arming it costs a system call, so it is only moved when the stack's next deadline
+ * is earlier than what it is set to; when it goes off too early it is simply set again.
+ */
+#include "io/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+#include "io/engine_int.h"
+#include "io/trace.h"
+
+#define LINK_BUDGET      256  /* frames in one entry, so that others get the lock */
+#define TRIM_EVERY       4096 /* entries between giving back idle memory */
+#define TRIM_RUNS        64
+#define WAKE_BATCH       64
+
+struct engine engine = {.fds = {-1, -1, -1, -1, -1}, .leader_epfd = -1, .service_epfd = -1};
+
+void engine_set_hooks(const struct engine_hooks *hooks) { engine.hooks = hooks; }
+void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired)) { engine.epoll_notify = fn; }
+bool engine_running(void) { return engine.running; }
+const struct config *engine_config(void) { return &engine.sh->config; }
+bool engine_host_mode(void) { return !engine.sh->config.own_address; }
+struct proc *engine_proc(void) { return engine.proc; }
+
+bool engine_is_kernel_destination(const struct ip_addr *dst)
+{
+    if (addr_is_loopback(dst) || addr_is_any(dst))
+        return true;
+    return engine_host_mode() && hostnet_is_local(dst);
+}
+
+/* ---- the entry ---- */
+
+static void lock(void)
+{
+    int err = pthread_mutex_lock(&engine.sh->lock);
+    if (err == EOWNERDEAD) {
+        pthread_mutex_consistent(&engine.sh->lock);
+        log_warn("a process died inside the stack: repairing");
+        stack_repair(engine.st);
+    }
+}
+
+static void unlock(void) { pthread_mutex_unlock(&engine.sh->lock); }
+
+static int engine_rebuild(void);
+
+struct stack *engine_enter(void)
+{
+    if (engine.stale)
+        (void)engine_rebuild();
+    lock();
+    stack_enter(engine.st, clock_now_us(), &engine.env);
+    return engine.st;
+}
+
+static void arm(uint64_t deadline_us)
+{
+    struct itimerspec it = {0};
+    if (deadline_us >= engine.armed_us)
+        return;
+    it.it_value.tv_sec = (time_t)(deadline_us / 1000000);
+    it.it_value.tv_nsec = (long)(deadline_us % 1000000 * 1000);
+    if (deadline_us == 0) /* zero would disarm it */
+        it.it_value.tv_nsec = 1;
+    if (timerfd_settime(engine.fds[LOOP_TIMER], TFD_TIMER_ABSTIME, &it, NULL) == 0)
+        engine.armed_us = deadline_us;
+}
+
+/* The waiters of this process that fired, taken off their list. */
+struct wakes {
+    size_t n;
+    struct wake {
+        uint32_t *word; /* a thread's */
+        void *item;     /* or an epoll item */
+        uint32_t fired;
+    } w[WAKE_BATCH];
+};
+
+static bool collect(struct wakes *wakes)
+{
+    struct list *node;
+    wakes->n = 0;
+    while (wakes->n < WAKE_BATCH && (node = list_pop(&engine.proc->fired))) {
+        struct waiter *w = container_of(node, struct waiter, on_fired);
+        struct wake *k = &wakes->w[wakes->n++];
+        k->word = w->kind == WAITER_THREAD ? w->futex_at : NULL;
+        k->item = w->item;
+        k->fired = w->fired;
+    }
+    bool more = !list_empty(&engine.proc->fired);
+    if (!more)
+        engine.proc->doorbell = false;
+    return more;
+}
+
+static void wake(const struct wakes *wakes)
+{
+    for (size_t i = 0; i < wakes->n; i++) {
+        const struct wake *k = &wakes->w[i];
+        if (k->word)
+            engine_wake_word(k->word);
+        else if (engine.epoll_notify && k->item)
+            engine.epoll_notify(k->item, k->fired);
+    }
+}
+
+void engine_leave(void)
+{
+    struct wakes wakes;
+
+    stack_leave(engine.st);
+    arm(stack_next_deadline(engine.st));
+    if (engine.st->any_doorbell)
+        engine_bell_ring_others();
+    if (++engine.tick >= TRIM_EVERY) {
+        engine.tick = 0;
+        arena_map_trim(engine.st->net.arena, TRIM_RUNS);
+    }
+    bool more = collect(&wakes);
+    unlock();
+    wake(&wakes);
+    while (more) {
+        lock();
+        more = collect(&wakes);
+        unlock();
+        wake(&wakes);
+    }
+}
+
+/* ---- the loop's callbacks, within an entry ---- */
+
+void engine_on_link(void)
+{
+    /* When more is waiting than the budget, others get the lock first: the ring stays readable. */
+    (void)engine.link->ops->receive(engine.link, engine.st, LINK_BUDGET);
+}
+
+void engine_on_timer(void)
+{
+    uint64_t count;
+    if (read(engine.fds[LOOP_TIMER], &count, sizeof(count)) > 0)
+        engine.armed_us = TIMER_NEVER;
+    stack_poll(engine.st);
+}
+
+static void on_hostnet(void)
+{
+    struct hostnet_if hif;
+    if (!hostnet_monitor_drain(engine.fds[LOOP_HOSTNET]))
+        return;
+    struct netif *nif = engine.link->nif;
+    bool up = hostnet_link(engine.sh->ifindex, &hif) == 0 && hif.up;
+    if (up) {
+        uint32_t mtu = engine.sh->config.mtu;
+        nif->mac = hif.mac;
+        nif->mtu = mtu && mtu < hif.mtu ? mtu : hif.mtu;
+    }
+    if (up != nif->up)
+        netif_set_up(&engine.st->net, nif, up);
+    if (up && engine_host_mode())
+        hostnet_sync(engine.st, nif);
+}
+
+void engine_run(void)
+{
+    struct stack *st = engine_enter();
+    bool link = link_packet_ready(engine.link), timer = engine.armed_us <= st->net.now_us;
+    if (link)
+        loop_dispatch(engine.loop, LOOP_LINK);
+    if (timer)
+        loop_dispatch(engine.loop, LOOP_TIMER);
+    if (!link && !timer) /* something rarer: ask */
+        loop_run(engine.loop);
+    engine_leave();
+}
+
+/* ---- start ---- */
+
+static int net_output(void *ctx, struct netif *nif, const struct frame *f)
+{
+    (void)ctx;
+    (void)nif;
+    return engine.link->ops->output(engine.link, f);
+}
+
+static int lock_init(pthread_mutex_t *m)
+{
+    pthread_mutexattr_t a;
+    pthread_mutexattr_init(&a);
+    pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+    int err = pthread_mutex_init(m, &a);
+    pthread_mutexattr_destroy(&a);
+    return -err;
+}
+
+static int make_stack(const struct config *c)
+{
+    uint64_t seed;
+    int err = arena_map_create(&engine.map);
+    if (err)
+        return err;
+    engine.arena_fd = engine_fd_hide(engine.map.fd);
+    if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+        return -EIO;
+    struct arena *a = arena_init(engine.map.base, engine.map.size, c->memory_bytes);
+    engine.st = stack_create(a, seed);
+    if (!engine.st)
+        return -ENOMEM;
+    engine.sh = arena_zalloc(a, sizeof(*engine.sh));
+    if (!engine.sh)
+        return -ENOMEM;
+    engine.st->io = engine.sh;
+    engine.sh->config = *c;
+    if (getrandom(&engine.sh->id, sizeof(engine.sh->id), 0) != sizeof(engine.sh->id))
+        return -EIO;
+    return lock_init(&engine.sh->lock);
+}
+
+static int add_own_address(struct netif *nif, const struct config *c)
+{
+    struct net *net = &engine.st->net;
+    int err = netif_add_addr(net, nif, &c->address, c->prefix_len, false, false);
+    if (err || !c->has_gateway)
+        return err;
+    struct route r = {.dst = addr_any4(), .gateway = c->gateway, .src = c->address, .nif = nif};
+    return route_add(net, &r);
+}
+
+/* The interface: its link, and its place in the stack. */
+static int open_link(const struct config *c, char *why, size_t why_bytes)
+{
+    struct hostnet_if hif;
+    struct netif desc = {.up = true};
+    int err = hostnet_find(c, &hif, why, why_bytes);
+    if (err)
+        return err;
+    err = link_packet_open(&hif, c->offload, &engine.sh->packet, &desc.gso_max_bytes,
+                           &desc.csum_offload, &engine.link);
+    if (err) {
+        snprintf(why, why_bytes, "a packet socket on %s cannot be opened: %s%s", hif.name,
+                 strerrordesc_np(-err),
+                 err == -EPERM ? " (libshim needs root, or the capability CAP_NET_RAW)" : "");
+        return err;
+    }
+    engine.sh->vnet = desc.csum_offload;
+    engine.sh->ifindex = hif.index;
+    desc.index = hif.index;
+    desc.type = hif.type;
+    desc.mac = hif.mac;
+    desc.mtu = c->mtu && c->mtu < hif.mtu ? c->mtu : hif.mtu;
+    memcpy(desc.name, hif.name, sizeof(desc.name));
+
+    engine_enter();
+    struct netif *nif = netif_add(&engine.st->net, &desc);
+    engine.link->nif = nif;
+    if (!nif)
+        err = -ENOMEM;
+    else
+        err = c->own_address ? add_own_address(nif, c) : hostnet_sync(engine.st, nif);
+    engine_leave();
+    if (err)
+        snprintf(why, why_bytes, "%s cannot be used: %s", hif.name, strerrordesc_np(-err));
+    return err;
+}
+
+static int hide_or(int fd) { return fd < 0 ? -errno : engine_fd_hide(fd); }
+
+/* The descriptors of this process, its loop and its record. */
+static int open_process(void)
+{
+    static void (*const callbacks[LOOP_SOURCES])(void) = {
+        [LOOP_LINK] = engine_on_link,       [LOOP_TIMER] = engine_on_timer,
+        [LOOP_DOORBELL] = engine_on_bell,   [LOOP_CLOSED] = engine_on_closed,
+        [LOOP_HOSTNET] = on_hostnet,
+    };
+
+    lock();
+    engine.proc = stack_proc_add(engine.st, getpid());
+    unlock();
+    if (!engine.proc)
+        return -ENOMEM;
+    engine.armed_us = TIMER_NEVER;
+    engine.fds[LOOP_TIMER] = hide_or(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    engine.fds[LOOP_DOORBELL] = engine_bell_open();
+    engine.fds[LOOP_CLOSED] = engine_closed_open();
+    engine.fds[LOOP_HOSTNET] = hostnet_monitor_open();
+    if (engine.fds[LOOP_HOSTNET] >= 0)
+        engine.fds[LOOP_HOSTNET] = engine_fd_hide(engine.fds[LOOP_HOSTNET]);
+    if (engine.fds[LOOP_TIMER] < 0 || engine.fds[LOOP_DOORBELL] < 0)
+        return -EMFILE;
+    if (engine.fds[LOOP_CLOSED] < 0)
+        log_warn("no last-close events (%s): sockets of killed processes linger",
+                 strerrorname_np(-engine.fds[LOOP_CLOSED]));
+    int err = engine_wait_open();
+    if (err)
+        return err;
+    engine.loop = loop_new();
+    if (!engine.loop)
+        return -ENOMEM;
+    for (int s = 0; s < LOOP_SOURCES; s++)
+        if (engine.fds[s] >= 0)
+            loop_watch(engine.loop, (enum loop_source)s, engine.fds[s], callbacks[s]);
+    return engine_service_start();
+}
+
+static void log_line(enum log_level level, const char *line)
+{
+    (void)level;
+    dprintf(STDERR_FILENO, "libshim: %s\n", line);
+}
+
+int engine_start(const struct config *c, char *why, size_t why_bytes)
+{
+    if (engine.running)
+        return 0;
+    log_to(log_line, c->log_level);
+    engine.armed_us = 0; /* no timer yet: engine_leave() must not arm one */
+    engine.env.output = net_output;
+    engine.env.ctx = NULL;
+    int err = make_stack(c);
+    if (err) {
+        snprintf(why, why_bytes, "the stack's memory cannot be mapped: %s", strerrordesc_np(-err));
+        return err;
+    }
+    if (c->trace[0]) {
+        int fd = trace_open(c->trace);
+        if (fd < 0) {
+            snprintf(why, why_bytes, "SHIM_TRACE=%s cannot be written: %s", c->trace,
+                     strerrordesc_np(-fd));
+            return fd;
+        }
+        engine.env.trace = trace_event;
+    }
+    lock();
+    struct proc *starting = stack_proc_add(engine.st, getpid());
+    unlock();
+    engine.proc = starting; /* engine_leave() looks at it; replaced by open_process() */
+    if (!starting)
+        return -ENOMEM;
+    err = open_link(c, why, why_bytes);
+    if (err)
+        return err;
+    engine.fds[LOOP_LINK] = engine.link->rx_fd;
+    lock();
+    stack_proc_remove(engine.st, starting);
+    unlock();
+    err = open_process();
+    if (err) {
+        snprintf(why, why_bytes, "the engine cannot start: %s", strerrordesc_np(-err));
+        return err;
+    }
+    engine.running = true;
+    /* Timers that were set while there was no timerfd, such as announcements. */
+    engine_enter();
+    engine_leave();
+    return 0;
+}
+
+/* ---- fork ---- */
+
+void engine_fork_prepare(void)
+{
+    if (engine.running && !engine.stale)
+        lock();
+}
+
+void engine_fork_parent(void)
+{
+    if (engine.running && !engine.stale)
+        unlock();
+}
+
+void engine_fork_child(void)
+{
+    /* The lock belongs to the parent. Everything else is made anew when the child first needs it; most children exec. */
+    if (engine.running)
+        engine.stale = true;
+}
+
+static int engine_rebuild(void)
+{
+    engine.stale = false;
+    engine_wait_close();
+    engine_wait_forget_sleepers();
+    for (int s = 0; s < LOOP_SOURCES; s++)
+        if (s != LOOP_LINK && engine.fds[s] >= 0)
+            engine_fd_drop(engine.fds[s]);
+    loop_free(engine.loop);
+    engine.loop = NULL;
+    engine.service_started = false;
+    int err = open_process();
+    if (err)
+        log_error("the stack cannot go on after fork: %s", strerrordesc_np(-err));
+    return err;
+}

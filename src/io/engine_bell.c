@@ -1,0 +1,58 @@
+/*
+ * Doorbells. A waiter that fires may belong to another process of the family: it is put on that process's list in the arena, and
+ * the process is told by an empty datagram to a socket of the abstract AF_UNIX namespace whose name any
+ * member can make up: the family's id and the process's.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "io/engine_int.h"
+
+static socklen_t bell_name(const struct proc *p, struct sockaddr_un *un)
+{
+    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "libshim-%016llx-%u",
+                     (unsigned long long)engine.sh->id, p->id);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+int engine_bell_open(void)
+{
+    struct sockaddr_un un;
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    socklen_t len = bell_name(engine.proc, &un);
+    if (bind(fd, (struct sockaddr *)&un, len) < 0) {
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return engine_fd_hide(fd);
+}
+
+void engine_on_bell(void)
+{
+    char c;
+    while (recv(engine.fds[LOOP_DOORBELL], &c, 1, 0) >= 0)
+        ;
+    /* What fired is on the list that engine_leave() looks at. */
+}
+
+void engine_bell_ring_others(void)
+{
+    struct sockaddr_un un;
+    struct stack *st = engine.st;
+    st->any_doorbell = false;
+    for (struct proc *p = slab_next(&st->procs, NULL); p; p = slab_next(&st->procs, p)) {
+        if (!p->doorbell || p == engine.proc)
+            continue;
+        p->doorbell = false;
+        socklen_t len = bell_name(p, &un);
+        (void)sendto(engine.fds[LOOP_DOORBELL], "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
+                     (struct sockaddr *)&un, len);
+    }
+}

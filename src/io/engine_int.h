@@ -1,0 +1,78 @@
+/* What the engine's files share: one struct engine a process. */
+#ifndef SHIM_IO_ENGINE_INT_H
+#define SHIM_IO_ENGINE_INT_H
+
+#include <pthread.h>
+
+#include "io/arena_map.h"
+#include "io/engine.h"
+#include "io/hostnet.h"
+#include "io/link_packet.h"
+#include "io/loop.h"
+
+/* In the arena (stack->io): what the processes of a family share beside the stack. */
+struct engine_shared {
+    pthread_mutex_t lock; /* process-shared, robust: guards the stack and all of this */
+    uint64_t id;          /* of the family, random: names the doorbells */
+    struct link_packet_shared packet;
+    struct config config;
+    uint32_t ifindex;
+    bool vnet;
+};
+
+/* A thread that sleeps on descriptors of its own choice (engine_poll) and is woken through kick. */
+struct sleeper {
+    uint32_t *word; /* NULL: free */
+    int kick;       /* an eventfd, made once for each slot */
+};
+
+struct engine {
+    bool running;
+    bool stale; /* forked: all that is below belongs to the parent and is to be made anew */
+    const struct engine_hooks *hooks;
+    struct arena_map map;
+    struct stack *st;
+    struct engine_shared *sh;
+    struct link *link;
+    struct net_env env;
+    struct proc *proc;
+    struct loop *loop;
+    int fds[LOOP_SOURCES]; /* rx ring, timerfd, doorbell, last-close events, rtnetlink; -1: none */
+    int leader_epfd;       /* one blocked thread sleeps here */
+    int leader_kick;       /* eventfd in it */
+    int service_epfd;      /* the service thread sleeps here */
+    int arena_fd;
+    int tick;              /* entries since idle memory was last given back */
+    uint64_t armed_us;     /* what the timerfd is set to; TIMER_NEVER: not */
+    uint32_t *leader_word; /* of the thread that sleeps on leader_epfd; NULL: nobody */
+    pthread_t service;
+    bool service_started;
+    void (*epoll_notify)(void *item, uint32_t fired);
+};
+
+extern struct engine engine;
+
+/* ---- engine.c ---- */
+/* Drains the link; the callbacks of the loop. Within an entry. */
+void engine_on_link(void);
+void engine_on_timer(void);
+
+/* ---- engine_wait.c ---- */
+/* Sets *word and wakes the thread that sleeps on it, if one does. */
+void engine_wake_word(uint32_t *word);
+int engine_wait_open(void);  /* the epoll instances; 0 or -errno */
+void engine_wait_close(void);
+int engine_service_start(void);
+void engine_wait_forget_sleepers(void); /* in a forked child: the other threads are gone */
+
+/* ---- engine_closed.c: last-close events ---- */
+int engine_closed_open(void); /* descriptor or -errno */
+void engine_on_closed(void);
+
+/* ---- engine_bell.c: doorbells between the processes of a family ---- */
+int engine_bell_open(void); /* descriptor or -errno */
+void engine_on_bell(void);
+/* Rings the bells of the other processes whose waiters fired. Within an entry. */
+void engine_bell_ring_others(void);
+
+#endif
