@@ -1,7 +1,8 @@
 /*
- * The address is one that nothing else uses: far above the heap of non-PIE programs and Java's compressed heaps,
- * far below PIE programs, libraries and stacks, outside of the ranges that Go and the sanitizers reserve. It must be the
- * same in all processes of a family, before and after exec; so it is not up to the kernel to choose it.
+ * The address is one that nothing else uses: far above the heap of non-PIE programs and Java's
+ * compressed heaps, far below PIE programs, libraries and stacks, outside of the ranges that Go and
+ * the sanitizers reserve. It must be the same in all processes of a family, before and after exec;
+ * so it is not up to the kernel to choose it.
  */
 #include "io/arena_map.h"
 
@@ -11,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ARENA_ADDRESS  0x3a0000000000ull
-#define ARENA_MAX      (64ull << 30)
-#define ARENA_MIN      (64ull << 20)
+#define ARENA_ADDRESS 0x3a0000000000ull
+#define ARENA_MAX     (64ull << 30)
+#define ARENA_MIN     (64ull << 20)
 
 static int map_at(struct arena_map *m)
 {

@@ -10,8 +10,9 @@ struct arena_map {
     size_t size;
 };
 
-/* Makes a fresh mapping, sparse and zero-filled, at the fixed address, as large as the process's limits allow (64 GB at most, 64 MB at
- * least). 0; -ENOMEM, -EEXIST (the address is taken), or another -errno. */
+/* Makes a fresh mapping, sparse and zero-filled, at the fixed address, as large as the process's
+ * limits allow (64 GB at most, 64 MB at least). 0; -ENOMEM, -EEXIST (the address is taken), or
+ * another -errno. */
 int arena_map_create(struct arena_map *m);
 /* Maps an existing memfd at its address. 0 or -errno. */
 int arena_map_attach(struct arena_map *m, int fd);

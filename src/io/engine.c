@@ -4,18 +4,18 @@
  *   program's threads          engine                                    kernel
  *   -----------------          ------                                    ------
  *   send(), recv() ...  --->   engine_enter()  lock, frozen time
- *                              sock_...()      the stack at work  --->   sendmsg() on the packet socket
- *                              engine_leave()  timer, unlock, wake
- *   blocked in recv()   --->   engine_wait()   sleeps on the ring <---   a frame in the ring
- *                              loop            drains it within an entry
- *   computing                  service thread  sleeps on the ring too, and is woken when nobody else is
+ *                              sock_...()      the stack at work  --->   sendmsg() on the packet
+ * socket engine_leave()  timer, unlock, wake blocked in recv()   --->   engine_wait()   sleeps on
+ * the ring <---   a frame in the ring loop            drains it within an entry computing service
+ * thread  sleeps on the ring too, and is woken when nobody else is
  *
- * Everything that the stack does happens between engine_enter() and engine_leave(), one thread of one process at a
- * time. What must happen after the lock was given back (waking threads, ringing other processes) is
- * collected before, from the list of fired waiters, and done then.
+ * Everything that the stack does happens between engine_enter() and engine_leave(), one thread of
+ * one process at a time. What must happen after the lock was given back (waking threads, ringing
+ * other processes) is collected before, from the list of fired waiters, and done then.
  *
- * The deadline timer is a timerfd. Arming it costs a system call, so it is only moved when the stack's next deadline
- * is earlier than what it is set to; when it goes off too early it is simply set again.
+ * The deadline timer is a timerfd. Arming it costs a system call, so it is only moved when the
+ * stack's next deadline is earlier than what it is set to; when it goes off too early it is simply
+ * set again.
  */
 #include "io/engine.h"
 
@@ -29,19 +29,37 @@
 #include "io/engine_int.h"
 #include "io/trace.h"
 
-#define LINK_BUDGET      256  /* frames in one entry, so that others get the lock */
-#define TRIM_EVERY       4096 /* entries between giving back idle memory */
-#define TRIM_RUNS        64
-#define WAKE_BATCH       64
+#define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
+#define TRIM_EVERY  4096 /* entries between giving back idle memory */
+#define TRIM_RUNS   64
+#define WAKE_BATCH  64
 
 struct engine engine = {.fds = {-1, -1, -1, -1, -1}, .leader_epfd = -1, .service_epfd = -1};
 
-void engine_set_hooks(const struct engine_hooks *hooks) { engine.hooks = hooks; }
-void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired)) { engine.epoll_notify = fn; }
-bool engine_running(void) { return engine.running; }
-const struct config *engine_config(void) { return &engine.sh->config; }
-bool engine_host_mode(void) { return !engine.sh->config.own_address; }
-struct proc *engine_proc(void) { return engine.proc; }
+void engine_set_hooks(const struct engine_hooks *hooks)
+{
+    engine.hooks = hooks;
+}
+void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired))
+{
+    engine.epoll_notify = fn;
+}
+bool engine_running(void)
+{
+    return engine.running;
+}
+const struct config *engine_config(void)
+{
+    return &engine.sh->config;
+}
+bool engine_host_mode(void)
+{
+    return !engine.sh->config.own_address;
+}
+struct proc *engine_proc(void)
+{
+    return engine.proc;
+}
 
 bool engine_is_kernel_destination(const struct ip_addr *dst)
 {
@@ -62,7 +80,10 @@ static void lock(void)
     }
 }
 
-static void unlock(void) { pthread_mutex_unlock(&engine.sh->lock); }
+static void unlock(void)
+{
+    pthread_mutex_unlock(&engine.sh->lock);
+}
 
 static int engine_rebuild(void);
 
@@ -286,14 +307,17 @@ static int open_link(const struct config *c, char *why, size_t why_bytes)
     return err;
 }
 
-static int hide_or(int fd) { return fd < 0 ? -errno : engine_fd_hide(fd); }
+static int hide_or(int fd)
+{
+    return fd < 0 ? -errno : engine_fd_hide(fd);
+}
 
 /* The descriptors of this process, its loop and its record. */
 static int open_process(void)
 {
     static void (*const callbacks[LOOP_SOURCES])(void) = {
-        [LOOP_LINK] = engine_on_link,       [LOOP_TIMER] = engine_on_timer,
-        [LOOP_DOORBELL] = engine_on_bell,   [LOOP_CLOSED] = engine_on_closed,
+        [LOOP_LINK] = engine_on_link,     [LOOP_TIMER] = engine_on_timer,
+        [LOOP_DOORBELL] = engine_on_bell, [LOOP_CLOSED] = engine_on_closed,
         [LOOP_HOSTNET] = on_hostnet,
     };
 
@@ -395,7 +419,8 @@ void engine_fork_parent(void)
 
 void engine_fork_child(void)
 {
-    /* The lock belongs to the parent. Everything else is made anew when the child first needs it; most children exec. */
+    /* The lock belongs to the parent. Everything else is made anew when the child first needs it;
+     * most children exec. */
     if (engine.running)
         engine.stale = true;
 }

@@ -79,8 +79,6 @@ int engine_fd_hide(int fd);
 /* Closes a descriptor that engine_fd_hide() returned, and forgets it. Also in a child of fork(), for an inherited one. */
 void engine_fd_close(int fd);
 bool engine_fd_is_private(int fd);
-/* Closes a descriptor that engine_fd_hide() returned. */
-void engine_fd_drop(int fd);
 
 /* fork(): call prepare before, and parent or child after. The child gets a loop, a proc record and a service thread of its own (the
  * thread when it first needs one) on the shared stack. */

@@ -1,7 +1,7 @@
 /*
- * Doorbells. A waiter that fires may belong to another process of the family: it is put on that process's list in the arena, and
- * the process is told by an empty datagram to a socket of the abstract AF_UNIX namespace whose name any
- * member can make up: the family's id and the process's.
+ * Doorbells. A waiter that fires may belong to another process of the family: it is put on that
+ * process's list in the arena, and the process is told by an empty datagram to a socket of the
+ * abstract AF_UNIX namespace whose name any member can make up: the family's id and the process's.
  */
 #include <errno.h>
 #include <stdio.h>

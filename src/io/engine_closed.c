@@ -1,7 +1,7 @@
 /*
- * Last close. The kernel tells, on a netlink socket, the cookie of every TCP and UDP socket that is destroyed: when the last
- * descriptor of a placeholder is gone, in whichever process and for whatever reason, its control
- * block is closed.
+ * Last close. The kernel tells, on a netlink socket, the cookie of every TCP and UDP socket that is
+ * destroyed: when the last descriptor of a placeholder is gone, in whichever process and for
+ * whatever reason, its control block is closed.
  */
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -14,7 +14,10 @@
 
 #define CLOSED_QUEUE_BYTES (4 << 20)
 
-static uint32_t group(int g) { return 1u << (g - 1); }
+static uint32_t group(int g)
+{
+    return 1u << (g - 1);
+}
 
 int engine_closed_open(void)
 {

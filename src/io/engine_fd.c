@@ -30,8 +30,9 @@ static void set_private(int fd, bool is_private)
 
 int engine_fd_hide(int fd)
 {
-    /* Above the soft limit the program will never be given the number; the limit is raised only for the moment of the
-     * duplication. Where soft and hard limit are one, the last numbers below must do. */
+    /* Above the soft limit the program will never be given the number; the limit is raised only for
+     * the moment of the duplication. Where soft and hard limit are one, the last numbers below must
+     * do. */
     struct rlimit rl, up;
     int high = -1;
     if (getrlimit(RLIMIT_NOFILE, &rl) < 0)

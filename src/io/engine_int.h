@@ -60,7 +60,7 @@ void engine_on_timer(void);
 /* ---- engine_wait.c ---- */
 /* Sets *word and wakes the thread that sleeps on it, if one does. */
 void engine_wake_word(uint32_t *word);
-int engine_wait_open(void);  /* the epoll instances; 0 or -errno */
+int engine_wait_open(void); /* the epoll instances; 0 or -errno */
 void engine_wait_close(void);
 int engine_service_start(void);
 void engine_wait_forget_sleepers(void); /* in a forked child: the other threads are gone */

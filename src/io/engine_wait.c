@@ -11,16 +11,18 @@
  *   kernel descriptors too         a kick of its own
  *   a thread in epoll_wait()       its own epoll instance, to which    a frame; the kernel's events
  *                                  ring, timer and bell were added
- *   the service thread             service_epfd: everything            a frame, if nobody above was there
+ *   the service thread             service_epfd: everything            a frame, if nobody above was
+ * there
  *
- * Ring, timer and bell are in each epoll instance with EPOLLEXCLUSIVE, in the service thread's last: the kernel asks the
- * instances in the order of registration, and stops at the first in which a thread sleeps. So a thread that waits for
- * data takes its frame off the ring itself, and the service thread sleeps on; when no thread waits, it is woken. The events are
- * level-triggered: a frame that arrives while everybody is busy is found at the next wait.
+ * Ring, timer and bell are in each epoll instance with EPOLLEXCLUSIVE, in the service thread's
+ * last: the kernel asks the instances in the order of registration, and stops at the first in which
+ * a thread sleeps. So a thread that waits for data takes its frame off the ring itself, and the
+ * service thread sleeps on; when no thread waits, it is woken. The events are level-triggered: a
+ * frame that arrives while everybody is busy is found at the next wait.
  *
- * A word is set before anybody is woken, and looked at between announcing oneself and sleeping. What is announced
- * (leader_word, a sleeper's word) is only a hint to the waker and never has to be undone: a thread that left by siglongjmp
- * costs a needless kick.
+ * A word is set before anybody is woken, and looked at between announcing oneself and sleeping.
+ * What is announced (leader_word, a sleeper's word) is only a hint to the waker and never has to be
+ * undone: a thread that left by siglongjmp costs a needless kick.
  */
 #include <errno.h>
 #include <limits.h>
@@ -50,8 +52,8 @@ static struct sleepers *_Atomic sleepers;
 
 static struct sleepers *sleepers_add(void)
 {
-    struct sleepers *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                              -1, 0);
+    struct sleepers *c =
+        mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (c == MAP_FAILED)
         return NULL;
     for (size_t i = 0; i < sizeof(c->s) / sizeof(*c->s); i++)
@@ -206,7 +208,10 @@ int engine_epoll_attach(int epfd)
     return add_sources(engine.service_epfd, false);
 }
 
-void engine_epoll_detach(int epfd) { remove_sources(epfd); }
+void engine_epoll_detach(int epfd)
+{
+    remove_sources(epfd);
+}
 
 /* ---- sleeping ---- */
 
@@ -227,7 +232,10 @@ static void sleep_begin(struct timespec *ts)
         engine.hooks->sleep_begin(ts);
 }
 
-static bool sleep_end(void) { return engine.hooks && engine.hooks->sleep_end(); }
+static bool sleep_end(void)
+{
+    return engine.hooks && engine.hooks->sleep_end();
+}
 
 /* Runs what the events of leader_epfd or service_epfd name. */
 static void serve(const struct epoll_event *ev, int n)
@@ -244,7 +252,10 @@ static void serve(const struct epoll_event *ev, int n)
     engine_leave();
 }
 
-static bool is_set(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST) != 0; }
+static bool is_set(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST) != 0;
+}
 
 /* Looks for frames for a while before sleeping (SHIM_BUSY_POLL). True when one came. */
 static bool busy_poll(const uint32_t *word, uint64_t deadline_us)
@@ -323,7 +334,8 @@ static int wait_masked(uint32_t *word, uint64_t deadline_us, const sigset_t *mas
             err = -ETIMEDOUT;
             break;
         }
-        /* A mask of the caller's can only be given to epoll_pwait: such a thread leads, whoever else does. */
+        /* A mask of the caller's can only be given to epoll_pwait: such a thread leads, whoever
+         * else does. */
         bool leader = lead(word) || mask;
         own_word = NULL; /* from here on it must be woken */
         sleep_once(word, leader, deadline_us, now, mask, &interrupted);
@@ -334,7 +346,10 @@ static int wait_masked(uint32_t *word, uint64_t deadline_us, const sigset_t *mas
     return err;
 }
 
-int engine_wait(uint32_t *word, uint64_t deadline_us) { return wait_masked(word, deadline_us, NULL); }
+int engine_wait(uint32_t *word, uint64_t deadline_us)
+{
+    return wait_masked(word, deadline_us, NULL);
+}
 
 /* Counts what ppoll() found among the caller's n, and hands the revents over. */
 static int ready_of(struct pollfd *fds, const struct pollfd *all, nfds_t n)

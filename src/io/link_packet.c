@@ -1,21 +1,23 @@
 /*
  * Theory of operation
  *
- * Receiving: one packet socket with a TPACKET_V2 ring of small slots. A frame that fits lies in its slot and is read in place.
- * A larger one (a super-frame of a local sender with segmentation offload, up to 64 KB and a little) is cut off in
- * its slot, but PACKET_COPY_THRESH makes the kernel also queue it whole on the socket; the slot's TP_STATUS_COPY says
- * so, and slots and queue are in the same order, so one recv() a flagged slot fetches it. Small slots keep the ring at 2 MB; V2 hands
- * each frame over at once (V3's blocks come on a millisecond timer).
+ * Receiving: one packet socket with a TPACKET_V2 ring of small slots. A frame that fits lies in its
+ * slot and is read in place. A larger one (a super-frame of a local sender with segmentation
+ * offload, up to 64 KB and a little) is cut off in its slot, but PACKET_COPY_THRESH makes the
+ * kernel also queue it whole on the socket; the slot's TP_STATUS_COPY says so, and slots and queue
+ * are in the same order, so one recv() a flagged slot fetches it. Small slots keep the ring at 2
+ * MB; V2 hands each frame over at once (V3's blocks come on a millisecond timer).
  *
- * Sending: a second packet socket that receives nothing. With PACKET_VNET_HDR each frame goes with a description of what is left
- * to the device: a TCP super-frame to cut (gso_size), a transport checksum to finish. It never blocks: a frame for which there is no
- * room is lost, and counted, as on any wire.
+ * Sending: a second packet socket that receives nothing. With PACKET_VNET_HDR each frame goes with
+ * a description of what is left to the device: a TCP super-frame to cut (gso_size), a transport
+ * checksum to finish. It never blocks: a frame for which there is no room is lost, and counted, as
+ * on any wire.
  *
  *          slot n-1        slot n          slot n+1
  *      ... | kernel's | ours: read here | ours | kernel's ...         next_slot (in the arena) = n
  *
- * The ring's mapping and the sockets are shared by the processes of a family; the position is in the arena, under the
- * stack's lock.
+ * The ring's mapping and the sockets are shared by the processes of a family; the position is in
+ * the arena, under the stack's lock.
  */
 #include "io/link_packet.h"
 
@@ -31,15 +33,15 @@
 
 #include "io/engine.h"
 
-#define SLOT_BYTES        2048u
-#define SLOTS             1024u
-#define BLOCK_BYTES       65536u
-#define FRAME_MAX_BYTES   (65536u + 256u)
-#define COPY_QUEUE_BYTES  (8 << 20)
-#define SEND_QUEUE_BYTES  (4 << 20)
-#define STATISTICS_EVERY  1024u
+#define SLOT_BYTES       2048u
+#define SLOTS            1024u
+#define BLOCK_BYTES      65536u
+#define FRAME_MAX_BYTES  (65536u + 256u)
+#define COPY_QUEUE_BYTES (8 << 20)
+#define SEND_QUEUE_BYTES (4 << 20)
+#define STATISTICS_EVERY 1024u
 /* IPv4's total length less its header and the longest TCP header. */
-#define GSO_MAX_BYTES     (65535u - 20u - 60u)
+#define GSO_MAX_BYTES (65535u - 20u - 60u)
 
 struct link_packet {
     struct link link;

@@ -12,8 +12,8 @@ struct link_packet_shared {
 };
 
 /* Opens the sockets on interface hif.
- * offload: try segmentation and checksum offload; *gso_max_bytes and *csum_offload say what came of it. *out is malloc'd; freed by
- * its close(). 0; -EPERM, -ENODEV, -ENOMEM, or another -errno. */
+ * offload: try segmentation and checksum offload; *gso_max_bytes and *csum_offload say what came of
+ * it. *out is malloc'd; freed by its close(). 0; -EPERM, -ENODEV, -ENOMEM, or another -errno. */
 int link_packet_open(const struct hostnet_if *hif, bool offload, struct link_packet_shared *shared,
                      uint32_t *gso_max_bytes, bool *csum_offload, struct link **out);
 /* Takes over sockets that another process of the family opened. */

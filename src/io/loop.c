@@ -65,7 +65,10 @@ void loop_unwatch(struct loop *l, enum loop_source s)
         ev_io_stop(l->ev, &l->sources[s].io);
 }
 
-void loop_run(struct loop *l) { ev_run(l->ev, EVRUN_NOWAIT); }
+void loop_run(struct loop *l)
+{
+    ev_run(l->ev, EVRUN_NOWAIT);
+}
 
 void loop_dispatch(struct loop *l, enum loop_source s)
 {

@@ -1,8 +1,8 @@
 /*
  * The libev loop: a watcher for each of the engine's descriptors. The only user of libev.
  *
- * Callbacks run under the stack's lock, within an entry: from loop_run(), or from loop_dispatch() by a thread that
- * knows already, from its own wait, which descriptors are ready.
+ * Callbacks run under the stack's lock, within an entry: from loop_run(), or from loop_dispatch()
+ * by a thread that knows already, from its own wait, which descriptors are ready.
  */
 #ifndef SHIM_IO_LOOP_H
 #define SHIM_IO_LOOP_H
@@ -23,8 +23,9 @@ void loop_run(struct loop *l);
 void loop_dispatch(struct loop *l, enum loop_source s);
 
 /*
- * libev makes a descriptor of its own, which must not stay at a low number. While one is being made in this thread,
- * loop_creating is set, and libshim.so's epoll_create1() passes the new descriptor through loop_new_fd().
+ * libev makes a descriptor of its own, which must not stay at a low number. While one is being made
+ * in this thread, loop_creating is set, and libshim.so's epoll_create1() passes the new descriptor
+ * through loop_new_fd().
  */
 extern __thread int loop_creating;
 int loop_new_fd(int fd);
