@@ -1,39 +1,32 @@
 /*
- * The whole stack, as its caller sees it. A stack lies in an arena; it knows frames, sockets and time, and calls nothing
- * of the system. One entry at a time: the caller holds its own lock between stack_enter() and stack_leave().
+ * The whole stack, as its caller sees it. A stack lies in an arena; it knows frames, sockets and
+ * time, and calls nothing of the system. One entry at a time: the caller holds its own lock between
+ * stack_enter() and stack_leave().
  */
 #ifndef SHIM_STACK_H
 #define SHIM_STACK_H
 
 #include "sock/sock.h"
 
-struct stack {
-    struct net net;
-    struct udp udp;
-    struct tcp tcp;
-    struct slab socks, waiters, procs;
-    struct hash by_cookie;
-    uint32_t next_proc_id;
-    bool any_doorbell;   /* some proc.doorbell is set */
-    void *io;            /* a place in the arena for the io layer's shared state */
-};
-
-/* Makes a stack in a fresh arena, and makes it the arena's root. seed: from which all its randomness comes. NULL: no memory. */
+/* Makes a stack in a fresh arena, and makes it the arena's root. seed: from which all its
+ * randomness comes. NULL: no memory. */
 struct stack *stack_create(struct arena *a, uint64_t seed);
 /* The stack of an arena that somebody else made. */
 struct stack *stack_of(struct arena *a);
 
-/* Opens an entry at now_us (monotonic, never less than at the last entry); env stays the caller's and must live until stack_leave().
- * env->up is filled in by stack_enter. */
+/* Opens an entry at now_us (monotonic, never less than at the last entry); env stays the caller's
+ * and must live until stack_leave(). env->up is filled in by stack_enter. */
 void stack_enter(struct stack *st, uint64_t now_us, struct net_env *env);
 /* Ends the entry: sends what the batch made due (ACKs). */
 void stack_leave(struct stack *st);
 
 /* Within an entry: */
 void stack_input(struct stack *st, struct netif *nif, const struct frame_in *in);
-void stack_poll(struct stack *st);                          /* runs every timer that is due */
-uint64_t stack_next_deadline(const struct stack *st); /* microseconds, or TIMER_NEVER; also outside of entries */
-/* Lists the control blocks for the netstat view: calls fn for each, TIME_WAIT and not yet accepted ones (without a socket) included. */
+void stack_poll(struct stack *st); /* runs every timer that is due */
+uint64_t stack_next_deadline(
+    const struct stack *st); /* microseconds, or TIMER_NEVER; also outside of entries */
+/* Lists the control blocks for the netstat view: calls fn for each, TIME_WAIT and not yet accepted
+ * ones (without a socket) included. */
 struct stack_row {
     uint8_t proto; /* IPPROTO_TCP, IPPROTO_UDP */
     struct endpoint local, remote;

@@ -79,6 +79,7 @@ int tcp_init(struct tcp *tcp, struct net *net); /* 0, -ENOMEM */
 struct tcp_pcb *tcp_open(struct tcp *tcp, void *owner);
 /* Who is told of readiness; NULL is not allowed (see tcp_close). */
 void tcp_set_owner(struct tcp_pcb *pcb, void *owner);
+void *tcp_owner(const struct tcp_pcb *pcb); /* NULL: none any more, or none yet */
 struct tcp_config *tcp_config(struct tcp_pcb *pcb);
 /* Tells the pcb that its configuration was changed (timers are re-armed, output is tried). */
 void tcp_config_changed(struct tcp *tcp, struct tcp_pcb *pcb);
