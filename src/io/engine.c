@@ -432,7 +432,7 @@ static int engine_rebuild(void)
     engine_wait_forget_sleepers();
     for (int s = 0; s < LOOP_SOURCES; s++)
         if (s != LOOP_LINK && engine.fds[s] >= 0)
-            engine_fd_drop(engine.fds[s]);
+            engine_fd_close(engine.fds[s]);
     loop_free(engine.loop);
     engine.loop = NULL;
     engine.service_started = false;

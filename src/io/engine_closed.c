@@ -39,7 +39,7 @@ int engine_closed_open(void)
     return engine_fd_hide(fd);
 }
 
-static void on_message(const struct nlmsghdr *h)
+static void on_message(struct nlmsghdr *h)
 {
     const struct inet_diag_msg *m = NLMSG_DATA(h);
     if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY || h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
@@ -65,7 +65,7 @@ void engine_on_closed(void)
         if (n < 0)
             return;
         int left = (int)n;
-        for (const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)buf;
+        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf;
              NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left))
             on_message(h);
     }

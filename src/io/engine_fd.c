@@ -54,7 +54,7 @@ int engine_fd_hide(int fd)
     return high;
 }
 
-void engine_fd_drop(int fd)
+void engine_fd_close(int fd)
 {
     set_private(fd, false);
     close(fd);

@@ -133,7 +133,7 @@ void engine_wait_forget_sleepers(void)
         for (size_t i = 0; i < sizeof(c->s) / sizeof(*c->s); i++) {
             c->s[i].word = NULL;
             if (c->s[i].kick >= 0) { /* shared with the parent: not ours to read */
-                engine_fd_drop(c->s[i].kick);
+                engine_fd_close(c->s[i].kick);
                 c->s[i].kick = -1;
             }
         }
@@ -193,9 +193,9 @@ int engine_wait_open(void)
 
 void engine_wait_close(void)
 {
-    engine_fd_drop(engine.leader_epfd);
-    engine_fd_drop(engine.service_epfd);
-    engine_fd_drop(engine.leader_kick);
+    engine_fd_close(engine.leader_epfd);
+    engine_fd_close(engine.service_epfd);
+    engine_fd_close(engine.leader_kick);
 }
 
 int engine_epoll_attach(int epfd)
