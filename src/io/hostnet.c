@@ -57,7 +57,6 @@ static bool link_type(uint16_t arphrd, enum netif_type *type)
 static void link_decode(const struct nlmsghdr *nlh, struct link_seen *out)
 {
     const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *attr;
 
     memset(out, 0, sizeof(*out));
     out->arphrd = ifi->ifi_type;
@@ -65,8 +64,7 @@ static void link_decode(const struct nlmsghdr *nlh, struct link_seen *out)
     out->nif.index = (uint32_t)ifi->ifi_index;
     out->nif.up = (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
     out->nif.loopback = ifi->ifi_flags & IFF_LOOPBACK;
-    mnl_attr_for_each(attr, nlh, sizeof(*ifi))
-    {
+    RTNL_FOREACH (attr, nlh, sizeof(*ifi)) {
         size_t n = mnl_attr_get_payload_len(attr);
 
         switch (mnl_attr_get_type(attr)) {
@@ -141,7 +139,6 @@ static int on_addr(const struct nlmsghdr *nlh, void *arg)
 {
     struct addr_search *search = arg;
     const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *attr;
 
     if (nlh->nlmsg_type != RTM_NEWADDR || ifa->ifa_family != AF_INET)
         return MNL_CB_OK;
@@ -149,8 +146,7 @@ static int on_addr(const struct nlmsghdr *nlh, void *arg)
         search->found |= ifa->ifa_index == search->index;
         return MNL_CB_OK;
     }
-    mnl_attr_for_each(attr, nlh, sizeof(*ifa))
-    {
+    RTNL_FOREACH (attr, nlh, sizeof(*ifa)) {
         if (mnl_attr_get_type(attr) == IFA_LOCAL &&
             mnl_attr_get_payload_len(attr) == sizeof(uint32_t) &&
             memcmp(mnl_attr_get_payload(attr), search->addr->b + 12, 4) == 0)
@@ -174,13 +170,11 @@ static int on_lookup(const struct nlmsghdr *nlh, void *arg)
 {
     struct hostnet_way *way = arg;
     const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *attr;
 
     if (nlh->nlmsg_type != RTM_NEWROUTE)
         return MNL_CB_OK;
     way->local = rtm->rtm_type == RTN_LOCAL;
-    mnl_attr_for_each(attr, nlh, sizeof(*rtm))
-    {
+    RTNL_FOREACH (attr, nlh, sizeof(*rtm)) {
         if (mnl_attr_get_type(attr) == RTA_OIF &&
             mnl_attr_get_payload_len(attr) == sizeof(uint32_t))
             way->index = mnl_attr_get_u32(attr);
@@ -244,14 +238,12 @@ static void defaults_insert(struct defaults *d, uint32_t index, uint32_t metric)
 static int on_default(const struct nlmsghdr *nlh, void *arg)
 {
     const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *attr;
     uint32_t index = 0, metric = 0;
 
     if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_table != RT_TABLE_MAIN ||
         rtm->rtm_type != RTN_UNICAST || rtm->rtm_dst_len != 0)
         return MNL_CB_OK;
-    mnl_attr_for_each(attr, nlh, sizeof(*rtm))
-    {
+    RTNL_FOREACH (attr, nlh, sizeof(*rtm)) {
         size_t n = mnl_attr_get_payload_len(attr);
 
         switch (mnl_attr_get_type(attr)) {

@@ -146,14 +146,12 @@ static int on_addr(const struct nlmsghdr *nlh, void *arg)
 {
     struct wants *w = arg;
     const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *attr;
     struct want a = {.prefix_len = ifa->ifa_prefixlen};
     uint32_t peer = 0;
 
     if (nlh->nlmsg_type != RTM_NEWADDR || ifa->ifa_family != AF_INET || ifa->ifa_index != w->index)
         return MNL_CB_OK;
-    mnl_attr_for_each(attr, nlh, sizeof(*ifa))
-    {
+    RTNL_FOREACH (attr, nlh, sizeof(*ifa)) {
         if (mnl_attr_get_type(attr) == IFA_LOCAL)
             a.dst = attr_v4(attr);
         if (mnl_attr_get_type(attr) == IFA_ADDRESS)
@@ -181,11 +179,7 @@ static bool pick_nexthop(const struct nlattr *multipath, uint32_t index, struct 
             return false;
         if ((uint32_t)hop.rtnh_ifindex == index &&
             !(hop.rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN))) {
-            const struct nlattr *attr;
-
-            const void *attrs = p + sizeof(hop);
-            mnl_attr_for_each_payload(attrs, hop.rtnh_len - sizeof(hop))
-            {
+            RTNL_FOREACH_IN (attr, p + sizeof(hop), hop.rtnh_len - sizeof(hop)) {
                 if (mnl_attr_get_type(attr) == RTA_GATEWAY)
                     a->gateway = attr_v4(attr);
                 if (mnl_attr_get_type(attr) == RTA_VIA)
@@ -205,11 +199,9 @@ static bool pick_nexthop(const struct nlattr *multipath, uint32_t index, struct 
 
 static uint32_t metrics_mtu(const struct nlattr *metrics)
 {
-    const struct nlattr *attr;
     uint32_t mtu = 0;
 
-    mnl_attr_for_each_nested(attr, metrics)
-    {
+    RTNL_FOREACH_IN (attr, mnl_attr_get_payload(metrics), mnl_attr_get_payload_len(metrics)) {
         if (mnl_attr_get_type(attr) == RTAX_MTU)
             mtu = attr_u32(attr);
     }
@@ -221,7 +213,6 @@ static bool route_decode(const struct nlmsghdr *nlh, uint32_t index, struct want
                          uint32_t *flags)
 {
     const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-    const struct nlattr *attr;
     uint32_t table = rtm->rtm_table;
     bool ours = false, via_other_family = false;
 
@@ -230,8 +221,7 @@ static bool route_decode(const struct nlmsghdr *nlh, uint32_t index, struct want
         return false;
     *a = (struct want){.prefix_len = rtm->rtm_dst_len};
     *flags = rtm->rtm_flags;
-    mnl_attr_for_each(attr, nlh, sizeof(*rtm))
-    {
+    RTNL_FOREACH (attr, nlh, sizeof(*rtm)) {
         switch (mnl_attr_get_type(attr)) {
         case RTA_TABLE:
             table = attr_u32(attr);
