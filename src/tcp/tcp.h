@@ -1,10 +1,11 @@
 /*
- * TCP (RFC 9293): the user calls that the socket layer makes, and the entries for segments, timers and ICMP.
- * All calls are non-blocking. What a pcb holds inside is in tcp_int.h.
+ * TCP (RFC 9293): the user calls that the socket layer makes, and the entries for segments, timers
+ * and ICMP. All calls are non-blocking. What a pcb holds inside is in tcp_int.h.
  *
- * Life of a pcb: tcp_open() makes it for an owner (the socket). tcp_close() and tcp_abort() take it away from the
- * owner: from then on the pcb belongs to TCP, which frees it when it reaches CLOSED (after TIME_WAIT). A pcb that is
- * reset or times out while it has an owner stays, in CLOSED with an error, until the owner closes it.
+ * Life of a pcb: tcp_open() makes it for an owner (the socket). tcp_close() and tcp_abort() take it
+ * away from the owner: from then on the pcb belongs to TCP, which frees it when it reaches CLOSED
+ * (after TIME_WAIT). A pcb that is reset or times out while it has an owner stays, in CLOSED with
+ * an error, until the owner closes it.
  */
 #ifndef SHIM_TCP_TCP_H
 #define SHIM_TCP_TCP_H
@@ -13,17 +14,17 @@
 #include "net/net.h"
 
 enum tcp_state { /* RFC 9293 3.3.2 */
-    TCP_CLOSED,
-    TCP_LISTEN,
-    TCP_SYN_SENT,
-    TCP_SYN_RECEIVED,
-    TCP_ESTABLISHED,
-    TCP_FIN_WAIT_1,
-    TCP_FIN_WAIT_2,
-    TCP_CLOSE_WAIT,
-    TCP_CLOSING,
-    TCP_LAST_ACK,
-    TCP_TIME_WAIT,
+                 TCP_CLOSED,
+                 TCP_LISTEN,
+                 TCP_SYN_SENT,
+                 TCP_SYN_RECEIVED,
+                 TCP_ESTABLISHED,
+                 TCP_FIN_WAIT_1,
+                 TCP_FIN_WAIT_2,
+                 TCP_CLOSE_WAIT,
+                 TCP_CLOSING,
+                 TCP_LAST_ACK,
+                 TCP_TIME_WAIT,
 };
 
 struct tcp_pcb;
@@ -36,39 +37,44 @@ struct tcp_stats {
     uint64_t fast_retransmits, timeouts, spurious;
     uint64_t challenge_acks, paws_dropped, out_of_window, ofo_queued, ofo_dropped;
     uint64_t listen_overflows, syn_retrans, zero_window_probes, keepalive_probes;
-    uint64_t delayed_acks, dup_acks_in, time_waits;
+    uint64_t delayed_acks, dup_acks_in, time_waits, time_wait_recycled;
+    uint64_t abort_on_close, abort_on_data, abort_on_timeout, mem_drops;
+    uint64_t illegal_edges; /* state changes that RFC 9293 does not have: always 0 */
 };
 
 struct tcp {
     struct net *net;
-    struct slab pcbs;       /* all pcbs; slab_next() walks them */
-    struct hash flows;      /* by both endpoints: everything but CLOSED and LISTEN */
-    struct hash ports;      /* by local port: everything bound */
-    struct list ack_queue;  /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
-    struct siphash_key isn_key; /* RFC 6528 */
+    struct slab pcbs;             /* all pcbs; slab_next() walks them */
+    struct slab port_slab;        /* struct tcp_port */
+    struct slab listeners;        /* struct tcp_listener */
+    struct hash flows;            /* by both endpoints: everything but CLOSED and LISTEN */
+    struct hash ports;            /* struct tcp_port, by local port: everything bound */
+    struct list time_wait;        /* pcbs in TIME_WAIT without an owner, the oldest first */
+    struct list ack_queue;        /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
+    struct siphash_key isn_key;   /* RFC 6528 */
     uint64_t challenge_window_us; /* RFC 5961 7: challenge ACK budget */
     uint32_t challenge_left;
-    uint32_t orphans;       /* pcbs without an owner */
-    uint64_t mem_bytes;     /* memory of all send and receive rings */
+    uint32_t orphans;   /* pcbs without an owner */
+    uint64_t mem_bytes; /* memory of all send and receive rings */
     struct tcp_stats stats;
 };
 
 /* What setsockopt sets, for a pcb; a listener's are inherited by its children. */
 struct tcp_config {
-    uint32_t sndbuf_bytes, rcvbuf_bytes;   /* limits as Linux keeps them (already doubled) */
-    bool sndbuf_locked, rcvbuf_locked;     /* set by the user: no autotuning */
+    uint32_t sndbuf_bytes, rcvbuf_bytes; /* limits as Linux keeps them (already doubled) */
+    bool sndbuf_locked, rcvbuf_locked;   /* set by the user: no autotuning */
     bool nodelay, cork, quickack, keepalive, oobinline, reuse_addr, reuse_port, freebind;
     uint32_t keep_idle_ms, keep_intvl_ms; /* defaults 7,200,000 and 75,000 */
-    uint8_t keep_cnt;                      /* default 9 */
-    uint8_t syn_retries;                   /* default 6 */
+    uint8_t keep_cnt;                     /* default 9 */
+    uint8_t syn_retries;                  /* default 6 */
     uint8_t ttl, tos;
-    uint16_t user_mss;                     /* TCP_MAXSEG, 0: none */
-    uint32_t user_timeout_ms;              /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
-    uint32_t linger2_ms;                   /* FIN_WAIT_2 without owner; default 60,000 */
-    uint32_t rcvlowat, notsent_lowat;      /* bytes */
+    uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
+    uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
+    uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000 */
+    uint32_t rcvlowat, notsent_lowat; /* bytes */
     uint32_t window_clamp;
-    uint8_t congestion;                    /* enum tcp_cc_kind, tcp_int.h */
-    struct netif *nif;                     /* SO_BINDTODEVICE, or NULL */
+    uint8_t congestion; /* enum tcp_cc_kind, tcp_int.h */
+    struct netif *nif;  /* SO_BINDTODEVICE, or NULL */
 };
 
 int tcp_init(struct tcp *tcp, struct net *net); /* 0, -ENOMEM */
@@ -88,42 +94,48 @@ void tcp_config_changed(struct tcp *tcp, struct tcp_pcb *pcb);
  * SO_REUSEPORT, -EADDRNOTAVAIL (not an address of the stack; allowed with freebind). */
 int tcp_bind(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local);
 /* Binds if need be and sends the SYN. 0: on its way (the owner reports EINPROGRESS or waits);
- * -EISCONN, -EALREADY, -EADDRNOTAVAIL (no port left), -EADDRINUSE (the four-tuple is taken), -ENETUNREACH,
- * -ENETUNREACH for broadcast or multicast as Linux, -ENOMEM, -EINVAL (listening: -EISCONN as Linux). */
+ * -EISCONN (also when listening), -EALREADY, -EADDRNOTAVAIL (no port left, or the four-tuple is
+ * taken), -ENETUNREACH (also for broadcast and multicast), -ENOMEM, and path_lookup()'s: all as
+ * Linux. */
 int tcp_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote);
-/* LISTEN with backlog (0 or more; already limited by the caller to somaxconn); again on a listener: changes
- * the backlog. 0, -EADDRINUSE, -EINVAL (connected). Binds to a chosen port if not bound, as Linux. */
+/* LISTEN with backlog (0 or more; already limited by the caller to somaxconn); again on a listener:
+ * changes the backlog. 0, -EADDRINUSE, -EINVAL (connected). Binds to a chosen port if not bound, as
+ * Linux. */
 int tcp_listen(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t backlog);
-/* The first complete connection, taken out of the accept queue, owner not yet set; NULL when there is none. The caller sets
- * the owner at once. */
+/* The first complete connection, taken out of the accept queue, owner not yet set; NULL when there
+ * is none. The caller sets the owner at once. */
 struct tcp_pcb *tcp_accept(struct tcp *tcp, struct tcp_pcb *listener);
 bool tcp_can_accept(const struct tcp_pcb *listener);
 
 enum tcp_io_flag { TCP_IO_PEEK = 1, TCP_IO_OOB = 2, TCP_IO_MORE = 4, TCP_IO_TRUNC = 8 };
-/* Queues up to len bytes of iov (after skip) and sends what may go (TCP_IO_MORE: as MSG_MORE; TCP_IO_OOB: urgent).
- * Bytes taken (> 0, or 0 for len 0); -EAGAIN (no room), -EPIPE (shut down or closed), -ENOTCONN, -ENOMEM, or the pending
- * error, which is then cleared. In SYN_SENT and SYN_RECEIVED: -EAGAIN. */
+/* Queues up to len bytes of iov (after skip) and sends what may go (TCP_IO_MORE: as MSG_MORE;
+ * TCP_IO_OOB: urgent). Bytes taken (> 0, or 0 for len 0); -EAGAIN (no room), -EPIPE (shut down,
+ * closed or never connected), -ENOMEM, or the pending error, which is then cleared. In SYN_SENT and
+ * SYN_RECEIVED: -EAGAIN. */
 ssize_t tcp_send(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, size_t niov,
                  size_t skip, size_t len, int flags);
-/* Takes up to len bytes to iov (after skip). Bytes; 0: end of stream; -EAGAIN, -ENOTCONN, -EINVAL (OOB
- * without urgent byte), or the pending error, cleared. TCP_IO_PEEK leaves them; TCP_IO_TRUNC discards them without copying.
- * peek_offset: where a peek starts. Stops at the urgent mark as Linux does. */
+/* Takes up to len bytes to iov (after skip). Bytes; 0: end of stream; -EAGAIN, -ENOTCONN, -EINVAL
+ * (OOB without urgent byte), or the pending error, cleared. TCP_IO_PEEK leaves them; TCP_IO_TRUNC
+ * discards them without copying. peek_offset: where a peek starts. Stops at the urgent mark as
+ * Linux does. */
 ssize_t tcp_recv(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, size_t niov,
                  size_t skip, size_t len, int flags, uint64_t peek_offset);
 /* SHUT_RD, SHUT_WR, SHUT_RDWR. 0, -ENOTCONN. On a listener SHUT_RD stops listening (Linux). */
 int tcp_shutdown(struct tcp *tcp, struct tcp_pcb *pcb, int how);
-/* The owner lets go: FIN after what is queued; RST when unread data is lost (RFC 2525 2.17); a listener's
- * children not yet accepted are reset. The pcb must not be used by the owner afterwards. */
+/* The owner lets go: FIN after what is queued; RST when unread data is lost (RFC 2525 2.17); a
+ * listener's children not yet accepted are reset. The pcb must not be used by the owner afterwards.
+ */
 void tcp_close(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The owner lets go with RST (SO_LINGER with 0). */
 void tcp_abort(struct tcp *tcp, struct tcp_pcb *pcb);
-/* connect(AF_UNSPEC): back to CLOSED with a RST if there was a connection; the pcb stays with its owner. */
+/* connect(AF_UNSPEC): back to CLOSED with a RST if there was a connection; the pcb stays with its
+ * owner. */
 void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* ---- what the owner may ask ---- */
 
 enum tcp_state tcp_state(const struct tcp_pcb *pcb);
-const char *tcp_state_name(enum tcp_state s); /* "ESTABLISHED", "FIN_WAIT_1", ... */
+const char *tcp_state_name(enum tcp_state s);                 /* "ESTABLISHED", "FIN_WAIT_1", ... */
 const struct endpoint *tcp_local(const struct tcp_pcb *pcb);  /* port 0: not bound */
 const struct endpoint *tcp_remote(const struct tcp_pcb *pcb); /* port 0: no peer */
 /* POLL* bits, as Linux's tcp_poll(). */
@@ -131,14 +143,15 @@ uint32_t tcp_poll(const struct tcp_pcb *pcb);
 /* The pending error (positive errno) and clears it; 0: none. */
 int tcp_take_error(struct tcp_pcb *pcb);
 int tcp_peek_error(const struct tcp_pcb *pcb);
-uint64_t tcp_readable_bytes(const struct tcp_pcb *pcb);  /* SIOCINQ */
-uint64_t tcp_unacked_bytes(const struct tcp_pcb *pcb);   /* SIOCOUTQ: unsent and unacknowledged, FIN not counted */
-uint64_t tcp_unsent_bytes(const struct tcp_pcb *pcb);    /* SIOCOUTQNSD */
-bool tcp_at_mark(const struct tcp_pcb *pcb);             /* SIOCATMARK */
-bool tcp_send_drained(const struct tcp_pcb *pcb);        /* all data and FIN acknowledged: for SO_LINGER */
+uint64_t tcp_readable_bytes(const struct tcp_pcb *pcb); /* SIOCINQ */
+uint64_t tcp_unacked_bytes(
+    const struct tcp_pcb *pcb); /* SIOCOUTQ: unsent and unacknowledged, FIN not counted */
+uint64_t tcp_unsent_bytes(const struct tcp_pcb *pcb); /* SIOCOUTQNSD */
+bool tcp_at_mark(const struct tcp_pcb *pcb);          /* SIOCATMARK */
+bool tcp_send_drained(const struct tcp_pcb *pcb); /* all data and FIN acknowledged: for SO_LINGER */
 uint32_t tcp_backlog_len(const struct tcp_pcb *listener);
-uint32_t tcp_mss(const struct tcp_pcb *pcb);             /* current send MSS; 536 before a connection */
-size_t tcp_pcb_bytes(void);                              /* memory of one idle pcb */
+uint32_t tcp_mss(const struct tcp_pcb *pcb); /* current send MSS; 536 before a connection */
+size_t tcp_pcb_bytes(void);                  /* memory of one idle pcb */
 /* Fills Linux's struct tcp_info (linux/tcp.h), up to len bytes. */
 void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info, size_t len);
 /* Names of the congestion controls, for TCP_CONGESTION. -ENOENT for an unknown name. */

@@ -1,0 +1,103 @@
+/*
+ * Congestion control: what all algorithms share, and the table of them. An algorithm is one file
+ * with one struct tcp_cc_ops; its own state is pcb->cc. The pcb holds the number of the algorithm,
+ * for pointers to functions do not go into the arena.
+ *
+ * cwnd grows only while it is used (RFC 7661 in spirit, as Linux does): what was in flight lately
+ * is compared with it.
+ */
+#include <errno.h>
+
+#include "tcp/tcp_int.h"
+
+static const struct tcp_cc_ops *const table[TCP_CC_KINDS] = {
+    [TCP_CC_NEWRENO] = &tcp_cc_newreno,
+};
+
+const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb)
+{
+    return table[pcb->conf.congestion < TCP_CC_KINDS ? pcb->conf.congestion : TCP_CC_NEWRENO];
+}
+
+int tcp_cc_by_name(const char *name)
+{
+    for (int i = 0; i < TCP_CC_KINDS; i++)
+        if (strcmp(table[i]->name, name) == 0)
+            return i;
+    return -ENOENT;
+}
+
+const char *tcp_cc_name(int kind)
+{
+    return kind >= 0 && kind < TCP_CC_KINDS ? table[kind]->name : table[TCP_CC_NEWRENO]->name;
+}
+
+uint32_t tcp_cc_initial_window(uint32_t mss)
+{
+    /* RFC 6928 2: min (10 MSS, max (2 MSS, 14600)) */
+    return u32_min(TCP_IW_SEGMENTS * mss, u32_max(2 * mss, 14600));
+}
+
+void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    pcb->cwnd = tcp_cc_initial_window(pcb->snd_mss);
+    if (pcb->retransmits > 1) /* RFC 6928 2: a SYN or SYN,ACK was lost more than once */
+        pcb->cwnd = pcb->snd_mss;
+    pcb->ssthresh = UINT32_MAX; /* RFC 5681 3.1: arbitrarily high */
+    pcb->cwnd_acked = 0;
+    pcb->recover = pcb->iss;
+    pcb->recovery = TCP_RECOVERY_NONE;
+    pcb->max_flight = 0;
+    pcb->max_flight_seq = pcb->snd_nxt;
+    memset(pcb->cc, 0, sizeof(pcb->cc));
+    tcp_cc(pcb)->init(pcb);
+}
+
+void tcp_cc_sent(struct tcp_pcb *pcb, bool limited)
+{
+    uint32_t flight = tcp_flight(pcb);
+
+    if (seq_ge(pcb->snd_una, pcb->max_flight_seq) || flight > pcb->max_flight) {
+        pcb->max_flight = flight;
+        pcb->max_flight_seq = pcb->snd_nxt;
+        pcb->cwnd_limited = limited;
+    } else if (limited) {
+        pcb->cwnd_limited = true;
+    }
+}
+
+static bool is_used(const struct tcp_pcb *pcb)
+{
+    if (pcb->cwnd < pcb->ssthresh)
+        return pcb->cwnd < 2 * (uint64_t)pcb->max_flight;
+    return pcb->cwnd_limited;
+}
+
+void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
+{
+    if (!is_used(pcb) || pcb->cwnd >= TCP_WINDOW_MAX)
+        return;
+    /* RFC 3465 2.3: after a timeout an ACK may cover much that was never lost. */
+    if (pcb->recovery == TCP_RECOVERY_LOSS)
+        acked = u32_min(acked, pcb->snd_mss);
+    tcp_cc(pcb)->ack(tcp, pcb, acked);
+}
+
+void tcp_cc_restart(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint64_t idle = tcp->net->now_us - pcb->last_tx_us, rto = pcb->rto_us;
+    uint32_t rw = u32_min(tcp_cc_initial_window(pcb->snd_mss), pcb->cwnd);
+
+    if (!pcb->last_tx_us || idle <= rto || pcb->cwnd <= rw)
+        return;
+    /* RFC 5681 4.1 has RW at once; halving for each RTO of silence comes to it too and is what
+     * Linux does (RFC 2861). ssthresh remembers what was reached. */
+    pcb->ssthresh = u32_max(pcb->ssthresh, pcb->cwnd / 4 * 3);
+    while (idle > rto && pcb->cwnd > rw) {
+        pcb->cwnd /= 2;
+        idle -= rto;
+    }
+    pcb->cwnd = u32_max(pcb->cwnd, rw);
+    pcb->last_tx_us = tcp->net->now_us;
+    pcb->cwnd_limited = false;
+}

@@ -1,0 +1,76 @@
+/*
+ * ICMP errors about our segments (RFC 9293 3.9.2.2, RFC 5927).
+ *
+ * Anybody can send them, so one counts only if the sequence number it quotes is in flight (RFC
+ * 5927 4.1). Even then only a connection that is not yet established dies of one that is "hard";
+ * later they are kept as the reason to name if the connection times out (RFC 1122 4.2.3.9 wanted
+ * more, RFC 5461 and Linux do this).
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "tcp/tcp_int.h"
+
+/* RFC 1191 6.5: the path carries less than we thought: smaller segments, and the lost ones again at
+ * once. */
+static void too_big(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mtu)
+{
+    uint32_t old = pcb->snd_mss;
+
+    if (path_refresh(tcp->net, &pcb->path))
+        return;
+    if (mtu && mtu < pcb->path.mtu)
+        pcb->path.mtu = mtu; /* there was no memory to remember it for all */
+    tcp_mss_update(pcb);
+    if (pcb->snd_mss >= old || !tcp_state_sends(tcp_state(pcb)) || !tcp_flight(pcb))
+        return;
+    /* Not a sign of congestion: cwnd counts as many segments as before, and stays out of the way.
+     */
+    pcb->cwnd = u32_max(pcb->cwnd / old * pcb->snd_mss, pcb->snd_mss);
+    pcb->recover = pcb->snd_nxt;
+    pcb->high_rxt = pcb->snd_una;
+    pcb->recovery = TCP_RECOVERY_LOSS;
+    pcb->dup_acks = 0;
+    tcp_output(tcp, pcb);
+}
+
+void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
+{
+    struct endpoint local = {.addr = e->src}, remote = {.addr = e->dst};
+    struct tcp_pcb *pcb;
+    uint32_t seq;
+
+    if (e->l4_len < 8)
+        return;
+    local.port = get_be16(e->l4);
+    remote.port = get_be16(e->l4 + 2);
+    seq = get_be32(e->l4 + 4);
+    pcb = tcp_flow_find(tcp, &local, &remote);
+    if (!pcb || pcb->state == TCP_TIME_WAIT || !seq_in(seq, pcb->snd_una, tcp_flight(pcb)))
+        return;
+    if (e->err == EMSGSIZE) {
+        too_big(tcp, pcb, e->mtu);
+        return;
+    }
+    switch (tcp_state(pcb)) {
+    case TCP_SYN_SENT:
+    case TCP_SYN_RECEIVED:
+        if (e->hard) {
+            tcp_pcb_done(tcp, pcb, e->err);
+            return;
+        }
+        break;
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+    case TCP_ESTABLISHED:
+    case TCP_FIN_WAIT_1:
+    case TCP_FIN_WAIT_2:
+    case TCP_CLOSE_WAIT:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        break;
+    }
+    if (e->type != ICMP_SOURCE_QUENCH) /* RFC 6633 */
+        pcb->soft_error = (uint8_t)e->err;
+}

@@ -1,0 +1,465 @@
+/*
+ * What TCP's files share. The names of RFC 9293 3.3.1 are kept (snd_una, rcv_nxt, iss ...).
+ *
+ * Sequence numbers and stream offsets. The rings count bytes from 0 in 64 bits; the first byte of
+ * data has sequence number iss + 1 (irs + 1). tcp_snd_seq(), tcp_snd_off() and tcp_rcv_off()
+ * convert. snd_nxt is always the end of what was ever sent: retransmission does not move it back,
+ * but keeps its own place, high_rxt.
+ *
+ * Ownership. A pcb with an owner is never freed by TCP. One without (an orphan, a child in the SYN
+ * queue) is freed by tcp_pcb_done(): after any call that may have come to that, the pcb must not be
+ * touched. Those calls say so.
+ */
+#ifndef SHIM_TCP_INT_H
+#define SHIM_TCP_INT_H
+
+#include "base/ranges.h"
+#include "base/ring.h"
+#include "base/seq.h"
+#include "tcp/tcp.h"
+#include "wire/tcp.h"
+#include "wire/tcp_options.h"
+
+#define TCP_DEFAULT_MSS          536u      /* RFC 9293 3.7.1 MUST-15, IPv4 */
+#define TCP_MIN_SEND_MSS         48u       /* against absurd MSS options, as Linux */
+#define TCP_TS_BYTES             12u       /* the timestamps option with its padding */
+#define TCP_IW_SEGMENTS          10u       /* RFC 6928 */
+#define TCP_MSL2_US              60000000u /* 2 MSL */
+#define TCP_RTO_INITIAL_US       1000000u  /* RFC 6298 2.1 */
+#define TCP_RTO_FALLBACK_US      3000000u  /* RFC 6298 5.7 */
+#define TCP_RTO_MIN_US           200000u   /* Linux; RFC 6298 2.4 would have 1 s */
+#define TCP_RTO_MAX_US           120000000u
+#define TCP_DELACK_US            40000u /* RFC 9293 3.8.6.3 bounds it to 500 ms */
+#define TCP_QUICKACKS            16u
+#define TCP_RETRIES_1            3u  /* R1: doubt the route */
+#define TCP_RETRIES_2            15u /* R2, as a time: tcp_retransmit_r2_us() */
+#define TCP_SYNACK_RETRIES       5u
+#define TCP_ORPHAN_RETRIES       8u
+#define TCP_MAX_ORPHANS          65536u
+#define TCP_SYN_QUEUE_MIN        256u
+#define TCP_OFO_RANGES_MAX       1024u
+#define TCP_CHALLENGE_PER_SECOND 1000u /* RFC 5961 7 */
+#define TCP_INVALID_ACK_US                                                                         \
+    500000u /* one ACK a connection for out-of-window segments without text */
+#define TCP_PAWS_IDLE_US   2073600000000u /* 24 days (RFC 7323 5.5) */
+#define TCP_RESOURCE_US    10000u         /* retry after the link had no room */
+#define TCP_SNDBUF_DEFAULT 16384u         /* tcp_wmem */
+#define TCP_SNDBUF_MAX     4194304u
+#define TCP_RCVBUF_DEFAULT 131072u /* tcp_rmem */
+#define TCP_RCVBUF_MAX     6291456u
+#define TCP_WINDOW_MAX     (65535u << TCP_WSCALE_MAX)
+
+enum tcp_timer_kind {
+    TCP_TIMER_REXMT = TIMER_LAYER_TCP, /* retransmission, or persist */
+    TCP_TIMER_DELACK,                  /* delayed ACK */
+    TCP_TIMER_SLOW,                    /* keepalive, FIN_WAIT_2 of an orphan, 2 MSL */
+};
+
+enum tcp_recovery {
+    TCP_RECOVERY_NONE,
+    TCP_RECOVERY_FAST, /* RFC 6582: until recover is acknowledged */
+    TCP_RECOVERY_LOSS, /* after a timeout: all up to recover is sent again */
+};
+
+enum tcp_urgent { /* the urgent byte that came last */
+                  TCP_URGENT_NONE,
+                  TCP_URGENT_NOT_YET, /* announced; the byte itself has not come */
+                  TCP_URGENT_VALID,   /* there to be read */
+                  TCP_URGENT_READ,    /* taken by MSG_OOB; the mark still stands in the stream */
+};
+
+enum tcp_shut { TCP_SHUT_RD = 1, TCP_SHUT_WR = 2, TCP_SHUT_BOTH = 3 };
+
+enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_KINDS };
+
+/* A local port in use. */
+struct tcp_port {
+    struct hash_node node; /* in tcp->ports */
+    struct list listeners; /* of tcp_pcb.on_port */
+    struct list others;
+    uint16_t port;
+};
+
+/* What only a listener has. */
+struct tcp_listener {
+    struct list syn_queue;    /* children in SYN_RECEIVED, by on_queue */
+    struct list accept_queue; /* complete children */
+    uint32_t syn_len, accept_len, backlog;
+};
+
+struct tcp_pcb {
+    struct hash_node by_flow; /* in tcp->flows */
+    struct list on_port;      /* tcp_port's */
+    struct list on_queue;     /* the listener's SYN or accept queue; tcp->time_wait */
+    struct list on_flush;     /* tcp->ack_queue */
+    struct timer rexmt, delack, slow;
+    void *owner;                   /* NULL: not accepted yet, or closed */
+    struct tcp_port *port;         /* NULL: not bound */
+    struct tcp_pcb *parent;        /* the listener, while not accepted */
+    struct tcp_listener *listener; /* in LISTEN */
+    struct endpoint local, remote;
+    struct ip_path path;
+    struct tcp_config conf;
+
+    struct ring snd; /* from the first unacknowledged byte to the last one queued */
+    struct ring rcv; /* from the first unread byte to rcv_nxt, and beyond it what ofo says */
+    struct ranges ofo;
+    uint64_t mem_bytes; /* of both rings, as counted in tcp->mem_bytes */
+
+    /* send sequence space (RFC 9293 3.3.1) */
+    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    uint32_t snd_up;      /* after the urgent byte; meaningful while snd_urgent */
+    uint32_t snd_wnd_max; /* Max(SND.WND), RFC 9293 3.8.6.2.1 */
+    uint32_t snd_sml;     /* end of the last segment sent that was not full (Minshall) */
+
+    /* receive sequence space */
+    uint32_t irs, rcv_nxt;
+    uint32_t rcv_adv;       /* right edge of the window that was advertised */
+    uint32_t last_ack_sent; /* RFC 7323 4.3 */
+    uint32_t rcv_fin;       /* sequence number of a FIN that came early; with rcv_fin_early */
+    uint64_t urg_off;       /* stream offset of the urgent byte; with urgent */
+
+    /* timestamps (RFC 7323) */
+    uint32_t ts_recent, ts_offset;
+    uint64_t ts_recent_at_us;
+
+    /* congestion control (RFC 5681), bytes */
+    uint32_t cwnd, ssthresh, cwnd_acked;
+    uint32_t recover;    /* RFC 6582 */
+    uint32_t high_rxt;   /* next to be sent again in TCP_RECOVERY_LOSS */
+    uint32_t max_flight; /* most in flight lately: was cwnd used at all? */
+    uint32_t max_flight_seq;
+    uint64_t cc[6]; /* the congestion control's own */
+
+    /* round-trip time (RFC 6298) */
+    uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
+    uint32_t rtt_seq; /* the end of the segment being timed */
+    uint64_t rtt_at_us;
+
+    uint64_t rexmt_at_us,
+        delack_at_us;        /* what is wanted of the lazy timers; TIMER_NEVER: nothing */
+    uint64_t first_rexmt_us; /* when this trouble began; 0: there is none */
+    uint64_t last_tx_us, last_rx_us, last_rx_data_us;
+    uint64_t last_invalid_ack_us, confirmed_us;
+
+    /* receive buffer autotuning */
+    uint64_t rcvq_at_us, rcvq_off, rcv_rtt_at_us;
+    uint32_t rcvq_space, rcv_rtt_us, rcv_rtt_seq;
+
+    uint32_t retrans_total;
+    uint16_t peer_mss; /* from its option */
+    uint16_t snd_mss;  /* payload of a full segment */
+    uint16_t adv_mss;  /* what our option says */
+    uint16_t rcv_mss;  /* estimate of the peer's full segment */
+    uint8_t snd_wscale, rcv_wscale;
+    uint8_t backoff, retransmits, probes_out, dup_acks;
+    uint8_t quickacks;         /* ACKs that still go out without delay */
+    uint8_t shut;              /* enum tcp_shut */
+    uint8_t urgent;            /* enum tcp_urgent */
+    uint8_t recovery;          /* enum tcp_recovery */
+    uint8_t state;             /* enum tcp_state */
+    uint8_t error, soft_error; /* positive errno */
+
+    bool hashed;      /* in tcp->flows */
+    bool port_locked; /* bound by the user to this very port */
+    bool addr_locked; /* bound by the user to this very address */
+    bool orphan;      /* closed by its owner */
+    bool accept_queued;
+    bool wscale_ok, ts_ok;
+    bool fin_queued; /* a FIN follows the data in snd */
+    bool fin_sent;
+    bool fin_rcvd; /* Linux's SOCK_DONE */
+    bool rcv_fin_early;
+    bool snd_urgent;
+    bool more;    /* the last send said that more follows */
+    bool nospace; /* a send found no room */
+    bool rtt_timing;
+    bool persist; /* the rexmt timer is the persist timer */
+    bool cwnd_limited;
+    bool partial_seen; /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
+    bool ack_now;      /* an ACK goes out at the end of the batch */
+    bool output_due;   /* so does what the window has room for now */
+    bool pingpong;     /* answers carry the ACKs: delay them */
+};
+
+/* A segment that came in, decoded; borrowed for the call. */
+struct tcp_seg {
+    const struct ip_packet *pkt;
+    uint32_t seq, ack;
+    uint32_t wnd; /* as on the wire, not scaled */
+    uint16_t urg;
+    uint16_t src_port, dst_port;
+    uint8_t flags; /* enum tcp_flag */
+    const uint8_t *data;
+    uint32_t len; /* of the text */
+    struct tcp_options opt;
+};
+
+/* SEG.LEN: text and controls (RFC 9293 3.4). */
+static inline uint32_t tcp_seg_len(const struct tcp_seg *seg)
+{
+    return seg->len + ((seg->flags & TCP_SYN) != 0) + ((seg->flags & TCP_FIN) != 0);
+}
+
+static inline uint32_t tcp_snd_seq(const struct tcp_pcb *pcb, uint64_t off)
+{
+    return pcb->iss + 1 + (uint32_t)off;
+}
+/* The sequence number after the last byte queued, where the FIN will be. */
+static inline uint32_t tcp_snd_end(const struct tcp_pcb *pcb)
+{
+    return tcp_snd_seq(pcb, pcb->snd.end);
+}
+static inline uint64_t tcp_snd_off(const struct tcp_pcb *pcb, uint32_t seq)
+{
+    return pcb->snd.end + (uint64_t)(int64_t)seq_diff(seq, tcp_snd_end(pcb));
+}
+static inline uint64_t tcp_rcv_off(const struct tcp_pcb *pcb, uint32_t seq)
+{
+    uint32_t end_seq = pcb->irs + 1 + (uint32_t)pcb->rcv.end;
+    return pcb->rcv.end + (uint64_t)(int64_t)seq_diff(seq, end_seq);
+}
+/* What is left of the window that the peer knows of. */
+static inline uint32_t tcp_rcv_wnd(const struct tcp_pcb *pcb)
+{
+    return seq_gt(pcb->rcv_adv, pcb->rcv_nxt) ? pcb->rcv_adv - pcb->rcv_nxt : 0;
+}
+static inline uint32_t tcp_flight(const struct tcp_pcb *pcb)
+{
+    return pcb->snd_nxt - pcb->snd_una;
+}
+static inline uint32_t u32_min(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+static inline uint32_t u32_max(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- tcp_pcb.c ---- */
+
+/* A zero-filled pcb with defaults, in no table. Recycles the oldest TIME_WAIT when the arena is
+ * full. */
+struct tcp_pcb *tcp_pcb_new(struct tcp *tcp);
+/* Takes pcb out of everything and frees it. */
+void tcp_pcb_free(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Forgets all of a former connection: sequence space, rings, timers; the configuration stays. */
+void tcp_pcb_forget(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The connection is over: CLOSED. err (positive errno, or 0) becomes the owner's pending error. May
+ * free pcb. */
+void tcp_pcb_done(struct tcp *tcp, struct tcp_pcb *pcb, int err);
+/* The one place where a state changes: traces, counts, and checks that RFC 9293 Figure 5 has the
+ * edge. */
+void tcp_set_state(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_state to);
+void tcp_flow_insert(struct tcp *tcp, struct tcp_pcb *pcb);
+void tcp_flow_remove(struct tcp *tcp, struct tcp_pcb *pcb);
+struct tcp_pcb *tcp_flow_find(struct tcp *tcp, const struct endpoint *local,
+                              const struct endpoint *remote);
+uint64_t tcp_flow_hash(const struct tcp *tcp, const struct endpoint *local,
+                       const struct endpoint *remote);
+/* Tells the owner, if there is one. */
+void tcp_ready(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mask);
+/* Brings tcp->mem_bytes up to date with pcb's rings. */
+void tcp_mem_update(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The states in which data and FIN go out, including again. */
+bool tcp_state_sends(enum tcp_state s);
+/* The states in which the user may still queue data. */
+bool tcp_state_may_send(enum tcp_state s);
+/* The states in which text is accepted. */
+bool tcp_state_receives(enum tcp_state s);
+
+/* ---- tcp_port.c ---- */
+
+/* Puts pcb (with local.port set) into its port's bucket. 0 or -ENOMEM. */
+int tcp_port_get(struct tcp *tcp, struct tcp_pcb *pcb);
+void tcp_port_put(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Chooses an ephemeral port for a connection (remote set), or for bind (remote NULL). 0 or -errno.
+ */
+int tcp_port_pick(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote);
+/* Would pcb's binding to local clash with another's (Linux's rules)? */
+bool tcp_port_conflict(struct tcp *tcp, const struct tcp_pcb *pcb, const struct endpoint *local);
+/* The listener for a segment to local from remote that came in on nif; NULL: none. */
+struct tcp_pcb *tcp_port_listener(struct tcp *tcp, const struct netif *nif,
+                                  const struct endpoint *local, const struct endpoint *remote);
+
+/* ---- tcp_user.c ---- */
+
+/* Queues the FIN and changes state (RFC 9293 3.10.4). */
+void tcp_user_send_fin(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_listen.c, tcp_synsent.c ---- */
+
+void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg,
+                      const struct tcp_pcb *time_wait);
+/* The handshake of a child is complete. False: the accept queue is full, the ACK counts as lost. */
+bool tcp_listen_complete(struct tcp *tcp, struct tcp_pcb *child);
+/* The children that were not accepted are reset or forgotten. */
+void tcp_listen_stop(struct tcp *tcp, struct tcp_pcb *listener);
+/* Takes a child out of its listener's queues. */
+void tcp_listen_unlink(struct tcp_pcb *child);
+/* May free pcb. True: text and FIN of seg are still to be looked at (RFC 9293 3.10.7.3, fourth). */
+bool tcp_synsent_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
+/* Takes the options of a SYN into pcb. */
+void tcp_syn_options(struct tcp_pcb *pcb, const struct tcp_options *opt);
+/* SYN_SENT or SYN_RECEIVED has come to ESTABLISHED with seg, which acknowledges our SYN. */
+void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+
+/* ---- tcp_receive.c, tcp_urgent.c ---- */
+
+/* Text and FIN (RFC 9293 3.10.7.4, seventh and eighth). May free pcb. */
+void tcp_receive(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
+/* The highest offset that may hold bytes. */
+uint64_t tcp_receive_high(const struct tcp_pcb *pcb);
+/* The URG bit (sixth). */
+void tcp_urgent_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* Bytes have come in order: is the urgent one among them? */
+void tcp_urgent_arrived(struct tcp *tcp, struct tcp_pcb *pcb);
+ssize_t tcp_urgent_recv(struct tcp_pcb *pcb, const struct iovec *iov, size_t niov, size_t skip,
+                        size_t len, int flags);
+
+/* ---- tcp_ack.c ---- */
+
+/* The ACK field (fifth). False: the segment goes no further, and pcb may be gone. */
+bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+
+/* ---- tcp_timewait.c ---- */
+
+void tcp_timewait_enter(struct tcp *tcp, struct tcp_pcb *pcb);
+/* May free pcb. */
+void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+
+/* ---- tcp_window.c ---- */
+
+uint32_t tcp_window_capacity(const struct tcp_pcb *pcb);
+/* The window for the next segment, in bytes; moves rcv_adv. syn: not scaled. */
+uint16_t tcp_window_advertise(struct tcp_pcb *pcb, bool syn);
+uint32_t tcp_window_select(const struct tcp_pcb *pcb);
+/* Chooses the window scale for a SYN. */
+void tcp_window_init(struct tcp_pcb *pcb);
+/* The user took bytes: tunes the buffer; true when the peer should hear of the new window at once.
+ */
+bool tcp_window_after_read(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Text came: estimates the round trip as a receiver sees it. */
+void tcp_window_measure(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* Bytes that the user may still queue. */
+uint32_t tcp_sndbuf_free(const struct tcp_pcb *pcb);
+bool tcp_sndbuf_writable(const struct tcp_pcb *pcb);
+void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_mss.c ---- */
+
+void tcp_mss_init(struct tcp_pcb *pcb);
+/* Recomputes snd_mss from the path, the peer's option and our options. */
+void tcp_mss_update(struct tcp_pcb *pcb);
+/* Payload of the largest frame to hand to the link: a multiple of snd_mss. */
+uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb);
+
+/* ---- tcp_output.c ---- */
+
+/* Sends what may be sent, and arms the timers for what is in flight or may not. */
+void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The override timeout of RFC 9293 3.8.6.2.1, and the zero-window probe. */
+void tcp_output_probe(struct tcp *tcp, struct tcp_pcb *pcb);
+/* At the end of the batch: output, and an ACK if none went with it. */
+void tcp_output_defer(struct tcp *tcp, struct tcp_pcb *pcb);
+void tcp_output_ack_defer(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_segment.c ---- */
+
+/* Sends one segment (or super-frame) with len bytes of the send ring at seq. ip_output()'s errors.
+ */
+int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_t len,
+                     uint8_t flags);
+int tcp_segment_ack(struct tcp *tcp, struct tcp_pcb *pcb);
+/* SYN or SYN,ACK by state. */
+int tcp_segment_syn(struct tcp *tcp, struct tcp_pcb *pcb);
+/* A segment below the window that asks for an ACK: keepalive and zero-window probe. */
+int tcp_segment_probe(struct tcp *tcp, struct tcp_pcb *pcb);
+uint32_t tcp_segment_ts_now(const struct tcp *tcp, const struct tcp_pcb *pcb);
+
+/* ---- tcp_retransmit.c, tcp_recover.c ---- */
+
+/* The retransmission timer went off (RFC 6298 5.4 to 5.7). May free pcb. */
+void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The persist timer went off. May free pcb. */
+void tcp_retransmit_persist(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Sends the first unacknowledged segment again. */
+void tcp_retransmit_head(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Sends [high_rxt, recover) again as far as cwnd allows. */
+void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The time after which to give up (R2 of RFC 9293 3.8.3). */
+uint64_t tcp_retransmit_r2_us(const struct tcp_pcb *pcb);
+/* The end of what was sent, without a FIN. */
+uint32_t tcp_retransmit_sent_end(const struct tcp_pcb *pcb);
+/* What counts as in the network, for comparison with cwnd. */
+uint32_t tcp_recover_pipe(const struct tcp_pcb *pcb);
+void tcp_recover_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb);
+/* acked new bytes; true: cwnd was dealt with here. */
+bool tcp_recover_new_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
+void tcp_recover_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_rtt.c ---- */
+
+void tcp_rtt_init(struct tcp_pcb *pcb);
+void tcp_rtt_sample(struct tcp_pcb *pcb, uint64_t rtt_us);
+/* The segment that ends at end is sent for the first time. */
+void tcp_rtt_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end);
+/* Something from seq on is sent again: what it timed is ambiguous (Karn). */
+void tcp_rtt_cancel(struct tcp_pcb *pcb, uint32_t seq);
+/* seg acknowledges new data: takes a sample if there is one in it. */
+void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* RTO with the backoff in it. */
+uint64_t tcp_rtt_rto_us(const struct tcp_pcb *pcb);
+
+/* ---- tcp_timer.c, tcp_keepalive.c ---- */
+
+void tcp_timer_rexmt(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t deadline_us);
+void tcp_timer_delack(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t deadline_us);
+void tcp_timer_stop_all(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Arms the slow timer for what pcb's state wants of it. */
+void tcp_keepalive_arm(struct tcp *tcp, struct tcp_pcb *pcb);
+/* May free pcb. */
+void tcp_keepalive_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_iss.c ---- */
+
+uint32_t tcp_iss_choose(const struct tcp *tcp, const struct endpoint *local,
+                        const struct endpoint *remote);
+uint32_t tcp_iss_ts_offset(const struct tcp *tcp, const struct endpoint *local,
+                           const struct endpoint *remote);
+
+/* ---- tcp_cc.c ---- */
+
+struct tcp_cc_ops {
+    const char *name;                                                  /* as Linux calls it */
+    void (*init)(struct tcp_pcb *pcb);                                 /* pcb->cc is zero */
+    void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked); /* grows cwnd */
+    uint32_t (*ssthresh)(struct tcp *tcp, const struct tcp_pcb *pcb);  /* after a loss */
+};
+extern const struct tcp_cc_ops tcp_cc_newreno;
+const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb);
+/* IW and the rest, when the connection is established. */
+void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb);
+/* New data were acknowledged outside of recovery. */
+void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
+/* Nothing was sent for a while: RFC 5681 4.1. */
+void tcp_cc_restart(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Output stopped; limited: by cwnd. */
+void tcp_cc_sent(struct tcp_pcb *pcb, bool limited);
+uint32_t tcp_cc_initial_window(uint32_t mss);
+
+/* ---- tcp_reset.c ---- */
+
+/* Answers a segment that belongs to no connection with RST (RFC 9293 3.10.7.1). */
+void tcp_reset_reply(struct tcp *tcp, const struct tcp_seg *seg);
+/* RST to the peer of pcb. */
+void tcp_reset_send(struct tcp *tcp, struct tcp_pcb *pcb);
+/* A RST came that has passed its tests. May free pcb. */
+void tcp_reset_input(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Challenge ACK (RFC 5961 3.2, 4.2, 5.2), limited by its section 7. */
+void tcp_reset_challenge(struct tcp *tcp, struct tcp_pcb *pcb);
+/* An ACK for an unacceptable segment; those without text are limited, against ACK loops. */
+void tcp_reset_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * Theory of operation of TCP here.
+ *
+ *   tcp_user.c, tcp_io.c     the calls of RFC 9293 3.10.1 to 3.10.6
+ *   tcp_input.c              segment arrives: checks, demultiplexing, 3.10.7.4 in its order
+ *     tcp_listen.c           LISTEN and its children (3.10.7.2)
+ *     tcp_synsent.c          SYN_SENT (3.10.7.3)
+ *     tcp_ack.c              the ACK field, window, what it lets go
+ *     tcp_receive.c          text and FIN; tcp_urgent.c: the urgent byte
+ *     tcp_timewait.c         TIME_WAIT
+ *     tcp_reset.c            RST in and out, challenge ACKs
+ *   tcp_output.c             what to send and when; tcp_segment.c: how
+ *   tcp_retransmit.c         timeouts; tcp_recover.c: fast retransmit and recovery
+ *   tcp_cc*.c                how fast
+ *
+ * An entry (a frame, a timer, a user call) does its work at once, but for two things that wait for
+ * the end of the batch of frames, so that they are done once for many: the ACK of text that came in
+ * order, and the sending of what ACKs made room for. Pcbs with such work are in tcp->ack_queue;
+ * tcp_flush() empties it.
+ *
+ * This file: life of a pcb, its tables, its state.
+ *
+ * Tables: tcp->flows finds a connection by its four-tuple; tcp->ports has one record for each local
+ * port in use, with the listeners there and everything else that is bound to it (tcp_port.c).
+ * CLOSED pcbs are in neither, or in ports alone when the user bound them.
+ */
+#include <errno.h>
+#include <poll.h>
+
+#include "base/log.h"
+#include "tcp/tcp_int.h"
+
+#define BIT(state) (1u << (state))
+
+/* Figure 5 of RFC 9293: the states that each one may change to. CLOSED is reached from everywhere
+ * by abort, reset and timeout. The passive child goes from CLOSED to SYN_RECEIVED: it is LISTEN's
+ * edge, for the listener itself stays. */
+static const uint16_t edges[] = {
+    [TCP_CLOSED] = BIT(TCP_LISTEN) | BIT(TCP_SYN_SENT) | BIT(TCP_SYN_RECEIVED),
+    [TCP_LISTEN] = BIT(TCP_CLOSED),
+    [TCP_SYN_SENT] = BIT(TCP_SYN_RECEIVED) | BIT(TCP_ESTABLISHED) | BIT(TCP_CLOSED),
+    [TCP_SYN_RECEIVED] = BIT(TCP_ESTABLISHED) | BIT(TCP_FIN_WAIT_1) | BIT(TCP_CLOSED),
+    [TCP_ESTABLISHED] = BIT(TCP_FIN_WAIT_1) | BIT(TCP_CLOSE_WAIT) | BIT(TCP_CLOSED),
+    [TCP_FIN_WAIT_1] =
+        BIT(TCP_FIN_WAIT_2) | BIT(TCP_CLOSING) | BIT(TCP_TIME_WAIT) | BIT(TCP_CLOSED),
+    [TCP_FIN_WAIT_2] = BIT(TCP_TIME_WAIT) | BIT(TCP_CLOSED),
+    [TCP_CLOSE_WAIT] = BIT(TCP_LAST_ACK) | BIT(TCP_CLOSED),
+    [TCP_CLOSING] = BIT(TCP_TIME_WAIT) | BIT(TCP_CLOSED),
+    [TCP_LAST_ACK] = BIT(TCP_CLOSED),
+    [TCP_TIME_WAIT] = BIT(TCP_CLOSED),
+};
+
+static const char *const state_names[] = {
+    [TCP_CLOSED] = "CLOSED",           [TCP_LISTEN] = "LISTEN",
+    [TCP_SYN_SENT] = "SYN_SENT",       [TCP_SYN_RECEIVED] = "SYN_RECEIVED",
+    [TCP_ESTABLISHED] = "ESTABLISHED", [TCP_FIN_WAIT_1] = "FIN_WAIT_1",
+    [TCP_FIN_WAIT_2] = "FIN_WAIT_2",   [TCP_CLOSE_WAIT] = "CLOSE_WAIT",
+    [TCP_CLOSING] = "CLOSING",         [TCP_LAST_ACK] = "LAST_ACK",
+    [TCP_TIME_WAIT] = "TIME_WAIT",
+};
+
+const char *tcp_state_name(enum tcp_state s)
+{
+    return state_names[s];
+}
+enum tcp_state tcp_state(const struct tcp_pcb *pcb)
+{
+    return (enum tcp_state)pcb->state;
+}
+size_t tcp_pcb_bytes(void)
+{
+    return sizeof(struct tcp_pcb);
+}
+
+int tcp_init(struct tcp *tcp, struct net *net)
+{
+    tcp->net = net;
+    slab_init(&tcp->pcbs, net->arena, sizeof(struct tcp_pcb));
+    slab_init(&tcp->port_slab, net->arena, sizeof(struct tcp_port));
+    slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
+    list_init(&tcp->ack_queue);
+    list_init(&tcp->time_wait);
+    tcp->isn_key.k0 = rng_u64(&net->rng);
+    tcp->isn_key.k1 = rng_u64(&net->rng);
+    if (!hash_init(&tcp->flows, net->arena, 64))
+        return -ENOMEM;
+    if (!hash_init(&tcp->ports, net->arena, 64)) {
+        hash_destroy(&tcp->flows);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+bool tcp_busy(const struct tcp *tcp)
+{
+    return tcp->flows.count > 0;
+}
+
+/* RFC 4022 tcpCurrEstab. */
+static bool counts_as_established(enum tcp_state s)
+{
+    return s == TCP_ESTABLISHED || s == TCP_CLOSE_WAIT;
+}
+
+void tcp_set_state(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_state to)
+{
+    enum tcp_state from = tcp_state(pcb);
+    const struct net_env *env = tcp->net->env;
+
+    if (from == to)
+        return;
+    if (!(edges[from] & BIT(to))) {
+        tcp->stats.illegal_edges++;
+        log_error("tcp: illegal change of state from %s to %s", state_names[from], state_names[to]);
+    }
+    if (counts_as_established(from) && !counts_as_established(to)) {
+        tcp->stats.curr_estab--;
+        if (to == TCP_CLOSED)
+            tcp->stats.estab_resets++;
+    } else if (!counts_as_established(from) && counts_as_established(to)) {
+        tcp->stats.curr_estab++;
+    }
+    if (to == TCP_CLOSED && (from == TCP_SYN_SENT || from == TCP_SYN_RECEIVED))
+        tcp->stats.attempt_fails++;
+    pcb->state = (uint8_t)to;
+    if (env && env->trace) {
+        struct trace_event ev = {.kind = TRACE_TCP_STATE,
+                                 .now_us = tcp->net->now_us,
+                                 .nif = pcb->path.nif,
+                                 .local = pcb->local,
+                                 .remote = pcb->remote,
+                                 .from = state_names[from],
+                                 .to = state_names[to]};
+        env->trace(env->ctx, &ev);
+    }
+}
+
+bool tcp_state_sends(enum tcp_state s)
+{
+    switch (s) {
+    case TCP_ESTABLISHED:
+    case TCP_CLOSE_WAIT:
+    case TCP_FIN_WAIT_1:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+        return true;
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+    case TCP_SYN_SENT:
+    case TCP_SYN_RECEIVED:
+    case TCP_FIN_WAIT_2:
+    case TCP_TIME_WAIT:
+        return false;
+    }
+    return false;
+}
+
+bool tcp_state_may_send(enum tcp_state s)
+{
+    return s == TCP_ESTABLISHED || s == TCP_CLOSE_WAIT;
+}
+
+bool tcp_state_receives(enum tcp_state s)
+{
+    return s == TCP_ESTABLISHED || s == TCP_FIN_WAIT_1 || s == TCP_FIN_WAIT_2;
+}
+
+static const struct tcp_config defaults = {
+    .sndbuf_bytes = TCP_SNDBUF_DEFAULT,
+    .rcvbuf_bytes = TCP_RCVBUF_DEFAULT,
+    .keep_idle_ms = 7200000,
+    .keep_intvl_ms = 75000,
+    .keep_cnt = 9,
+    .syn_retries = 6,
+    .ttl = IP_TTL_DEFAULT,
+    .linger2_ms = 60000,
+    .rcvlowat = 1,
+    .notsent_lowat = UINT32_MAX,
+    .congestion = TCP_CC_NEWRENO,
+};
+
+struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
+{
+    struct tcp_pcb *pcb = slab_alloc(&tcp->pcbs);
+
+    if (!pcb && !list_empty(&tcp->time_wait)) {
+        /* A connection that is over makes room for a new one. */
+        tcp->stats.time_wait_recycled++;
+        tcp_pcb_done(tcp, container_of(tcp->time_wait.next, struct tcp_pcb, on_queue), 0);
+        pcb = slab_alloc(&tcp->pcbs);
+    }
+    if (!pcb)
+        return NULL;
+    list_init(&pcb->on_port);
+    list_init(&pcb->on_queue);
+    list_init(&pcb->on_flush);
+    timer_init(&pcb->rexmt, TCP_TIMER_REXMT);
+    timer_init(&pcb->delack, TCP_TIMER_DELACK);
+    timer_init(&pcb->slow, TCP_TIMER_SLOW);
+    pcb->local.addr = pcb->remote.addr = addr_any4();
+    pcb->conf = defaults;
+    ring_init(&pcb->snd, tcp->net->arena, 0);
+    ring_init(&pcb->rcv, tcp->net->arena, 0);
+    ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);
+    pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
+    return pcb;
+}
+
+/* Everything of pcb that is not memory of its own: timers, lists, tables. */
+static void detach(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    tcp_timer_stop_all(tcp, pcb);
+    list_remove(&pcb->on_flush);
+    tcp_flow_remove(tcp, pcb);
+}
+
+static void drop_rings(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    ring_clear(&pcb->snd);
+    ring_clear(&pcb->rcv);
+    ranges_clear(&pcb->ofo);
+    tcp_mem_update(tcp, pcb);
+}
+
+void tcp_pcb_free(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    detach(tcp, pcb);
+    tcp_listen_unlink(pcb);
+    tcp_port_put(tcp, pcb);
+    drop_rings(tcp, pcb);
+    if (pcb->listener)
+        slab_free(&tcp->listeners, pcb->listener);
+    if (pcb->orphan)
+        tcp->orphans--;
+    slab_free(&tcp->pcbs, pcb);
+}
+
+void tcp_pcb_forget(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    struct tcp_pcb old;
+
+    detach(tcp, pcb);
+    drop_rings(tcp, pcb);
+    old = *pcb;
+    /* What describes the connection lies behind mem_bytes; what describes the socket is put back.
+     */
+    memset((char *)pcb + offsetof(struct tcp_pcb, mem_bytes), 0,
+           sizeof(*pcb) - offsetof(struct tcp_pcb, mem_bytes));
+    pcb->state = old.state;
+    pcb->error = old.error;
+    pcb->port_locked = old.port_locked;
+    pcb->addr_locked = old.addr_locked;
+    pcb->orphan = old.orphan;
+    memset(&pcb->path, 0, sizeof(pcb->path));
+    ring_init(&pcb->snd, tcp->net->arena, 0);
+    ring_init(&pcb->rcv, tcp->net->arena, 0);
+    ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);
+    pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
+}
+
+void tcp_pcb_done(struct tcp *tcp, struct tcp_pcb *pcb, int err)
+{
+    tcp_set_state(tcp, pcb, TCP_CLOSED);
+    if (!pcb->owner && !pcb->accept_queued) {
+        tcp_pcb_free(tcp, pcb);
+        return;
+    }
+    detach(tcp, pcb);
+    if (!pcb->port_locked)
+        tcp_port_put(tcp, pcb);
+    /* What came in order can still be read. */
+    ring_clear(&pcb->snd);
+    ranges_clear(&pcb->ofo);
+    tcp_mem_update(tcp, pcb);
+    pcb->error = (uint8_t)err;
+    pcb->shut = TCP_SHUT_BOTH;
+    tcp_ready(tcp, pcb,
+              POLLIN | POLLRDNORM | POLLRDHUP | POLLOUT | POLLWRNORM | POLLHUP |
+                  (err ? POLLERR : 0u));
+}
+
+struct tcp_pcb *tcp_open(struct tcp *tcp, void *owner)
+{
+    struct tcp_pcb *pcb = tcp_pcb_new(tcp);
+
+    if (pcb)
+        pcb->owner = owner;
+    return pcb;
+}
+
+void tcp_set_owner(struct tcp_pcb *pcb, void *owner)
+{
+    pcb->owner = owner;
+}
+
+void tcp_ready(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mask)
+{
+    if (pcb->owner)
+        tcp->net->env->up->sock_ready(tcp->net, pcb->owner, mask);
+}
+
+void tcp_mem_update(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint64_t now = ring_memory(&pcb->snd) + ring_memory(&pcb->rcv);
+
+    tcp->mem_bytes += now - pcb->mem_bytes;
+    pcb->mem_bytes = now;
+}
+
+/* ---- flows ---- */
+
+uint64_t tcp_flow_hash(const struct tcp *tcp, const struct endpoint *local,
+                       const struct endpoint *remote)
+{
+    uint8_t key[36];
+
+    memcpy(key, local->addr.b, 16);
+    memcpy(key + 16, remote->addr.b, 16);
+    put_be16(key + 32, local->port);
+    put_be16(key + 34, remote->port);
+    return siphash(&tcp->net->key, key, sizeof(key));
+}
+
+static bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && addr_eq(&a->addr, &b->addr);
+}
+
+struct tcp_pcb *tcp_flow_find(struct tcp *tcp, const struct endpoint *local,
+                              const struct endpoint *remote)
+{
+    uint64_t hash = tcp_flow_hash(tcp, local, remote);
+
+    for (struct hash_node *n = hash_first(&tcp->flows, hash); n; n = hash_next(n, hash)) {
+        struct tcp_pcb *pcb = container_of(n, struct tcp_pcb, by_flow);
+        if (endpoint_eq(&pcb->local, local) && endpoint_eq(&pcb->remote, remote))
+            return pcb;
+    }
+    return NULL;
+}
+
+void tcp_flow_insert(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    hash_insert(&tcp->flows, &pcb->by_flow, tcp_flow_hash(tcp, &pcb->local, &pcb->remote));
+    pcb->hashed = true;
+}
+
+void tcp_flow_remove(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    if (!pcb->hashed)
+        return;
+    hash_remove(&tcp->flows, &pcb->by_flow);
+    pcb->hashed = false;
+}

@@ -1,0 +1,100 @@
+/* What the owner may ask: readiness, as Linux's tcp_poll() answers it, errors, amounts. */
+#include <poll.h>
+
+#include "tcp/tcp_int.h"
+
+/* Enough to wake a reader: SO_RCVLOWAT; the urgent byte at the head does not count. */
+static bool is_readable(const struct tcp_pcb *pcb)
+{
+    uint64_t target = u32_max(pcb->conf.rcvlowat, 1);
+
+    if (tcp_at_mark(pcb) && !pcb->conf.oobinline)
+        target++;
+    return ring_len(&pcb->rcv) >= target;
+}
+
+uint32_t tcp_poll(const struct tcp_pcb *pcb)
+{
+    uint32_t mask = 0;
+
+    if (pcb->state == TCP_LISTEN)
+        return tcp_can_accept(pcb) ? POLLIN | POLLRDNORM : 0;
+    if (pcb->shut == TCP_SHUT_BOTH || pcb->state == TCP_CLOSED)
+        mask |= POLLHUP;
+    if (pcb->shut & TCP_SHUT_RD)
+        mask |= POLLIN | POLLRDNORM | POLLRDHUP;
+    if (pcb->state != TCP_SYN_SENT && pcb->state != TCP_SYN_RECEIVED) {
+        if (is_readable(pcb))
+            mask |= POLLIN | POLLRDNORM;
+        if (pcb->shut & TCP_SHUT_WR || tcp_sndbuf_writable(pcb))
+            mask |= POLLOUT | POLLWRNORM;
+        if (pcb->urgent == TCP_URGENT_VALID)
+            mask |= POLLPRI;
+    }
+    if (pcb->error)
+        mask |= POLLERR;
+    return mask;
+}
+
+int tcp_take_error(struct tcp_pcb *pcb)
+{
+    int err = pcb->error;
+
+    pcb->error = 0;
+    return err;
+}
+
+int tcp_peek_error(const struct tcp_pcb *pcb)
+{
+    return pcb->error;
+}
+
+const struct endpoint *tcp_local(const struct tcp_pcb *pcb)
+{
+    return &pcb->local;
+}
+const struct endpoint *tcp_remote(const struct tcp_pcb *pcb)
+{
+    return &pcb->remote;
+}
+
+uint64_t tcp_readable_bytes(const struct tcp_pcb *pcb)
+{
+    /* Up to the urgent mark, as SIOCINQ of Linux. */
+    if (!pcb->conf.oobinline && pcb->urgent != TCP_URGENT_NONE && pcb->urg_off >= pcb->rcv.start &&
+        pcb->urg_off < pcb->rcv.end)
+        return pcb->urg_off - pcb->rcv.start;
+    return ring_len(&pcb->rcv);
+}
+
+uint64_t tcp_unacked_bytes(const struct tcp_pcb *pcb)
+{
+    return ring_len(&pcb->snd);
+}
+
+uint64_t tcp_unsent_bytes(const struct tcp_pcb *pcb)
+{
+    if (pcb->fin_sent || !tcp_state_sends(tcp_state(pcb)))
+        return 0;
+    return tcp_snd_end(pcb) - pcb->snd_nxt;
+}
+
+bool tcp_send_drained(const struct tcp_pcb *pcb)
+{
+    switch (tcp_state(pcb)) {
+    case TCP_ESTABLISHED:
+    case TCP_CLOSE_WAIT:
+    case TCP_FIN_WAIT_1:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_SYN_RECEIVED:
+        return pcb->fin_sent && tcp_flight(pcb) == 0;
+    case TCP_CLOSED:
+    case TCP_LISTEN:
+    case TCP_SYN_SENT:
+    case TCP_FIN_WAIT_2:
+    case TCP_TIME_WAIT:
+        return true;
+    }
+    return true;
+}

@@ -1,0 +1,82 @@
+/*
+ * Round-trip time and retransmission timeout (RFC 6298), in microseconds.
+ *
+ * One segment at a time is timed, exactly; what was sent again is not (Karn's algorithm). When an
+ * ACK covers only segments that were sent again, the echoed timestamp tells which transmission it
+ * answers (RFC 7323 4), though to the millisecond only.
+ *
+ * Deviations, both Linux's: the lower bound applies to the variance term instead of to the whole
+ * (RTO = SRTT + max(200 ms, 4 RTTVAR)) and is 200 ms, not 1 s (RFC 6298 2.4).
+ */
+#include "tcp/tcp_int.h"
+
+static void set_rto(struct tcp_pcb *pcb)
+{
+    uint64_t rto = (uint64_t)pcb->srtt_us + u32_max(TCP_RTO_MIN_US, 4 * pcb->rttvar_us);
+
+    pcb->rto_us = rto < TCP_RTO_MAX_US ? (uint32_t)rto : TCP_RTO_MAX_US; /* 2.5 */
+}
+
+void tcp_rtt_init(struct tcp_pcb *pcb)
+{
+    pcb->srtt_us = pcb->rttvar_us = 0;
+    pcb->min_rtt_us = UINT32_MAX;
+    pcb->rto_us = TCP_RTO_INITIAL_US; /* 2.1 */
+    pcb->rtt_timing = false;
+}
+
+void tcp_rtt_sample(struct tcp_pcb *pcb, uint64_t rtt_us)
+{
+    uint32_t r = rtt_us < TCP_RTO_MAX_US ? (uint32_t)rtt_us : TCP_RTO_MAX_US;
+
+    if (r == 0)
+        r = 1; /* srtt_us of 0 means none */
+    pcb->min_rtt_us = u32_min(pcb->min_rtt_us, r);
+    if (pcb->srtt_us == 0) { /* 2.2 */
+        pcb->srtt_us = r;
+        pcb->rttvar_us = r / 2;
+    } else { /* 2.3, alpha 1/8, beta 1/4 */
+        uint32_t delta = pcb->srtt_us > r ? pcb->srtt_us - r : r - pcb->srtt_us;
+        pcb->rttvar_us = (uint32_t)((3 * (uint64_t)pcb->rttvar_us + delta) / 4);
+        pcb->srtt_us = u32_max(1, (uint32_t)((7 * (uint64_t)pcb->srtt_us + r) / 8));
+    }
+    set_rto(pcb);
+    pcb->backoff = 0; /* 5, last paragraph: a new measurement ends the backoff */
+}
+
+void tcp_rtt_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end)
+{
+    if (pcb->rtt_timing)
+        return;
+    pcb->rtt_timing = true;
+    pcb->rtt_seq = end;
+    pcb->rtt_at_us = tcp->net->now_us;
+}
+
+void tcp_rtt_cancel(struct tcp_pcb *pcb, uint32_t seq)
+{
+    if (pcb->rtt_timing && seq_lt(seq, pcb->rtt_seq))
+        pcb->rtt_timing = false; /* RFC 6298 3 */
+}
+
+void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    if (pcb->rtt_timing) {
+        if (seq_lt(seg->ack, pcb->rtt_seq))
+            return;
+        pcb->rtt_timing = false;
+        tcp_rtt_sample(pcb, tcp->net->now_us - pcb->rtt_at_us);
+    } else if (pcb->ts_ok && seg->opt.has_ts && seg->opt.ts_ecr &&
+               (pcb->recovery != TCP_RECOVERY_NONE || pcb->retransmits)) {
+        uint32_t ms = tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr;
+        if (ms <= TCP_RTO_MAX_US / 1000)
+            tcp_rtt_sample(pcb, (uint64_t)ms * 1000);
+    }
+}
+
+uint64_t tcp_rtt_rto_us(const struct tcp_pcb *pcb)
+{
+    uint64_t rto = (uint64_t)pcb->rto_us << (pcb->backoff < 20 ? pcb->backoff : 20); /* 5.5 */
+
+    return rto < TCP_RTO_MAX_US ? rto : TCP_RTO_MAX_US;
+}

@@ -1,0 +1,123 @@
+/*
+ * Making segments: header, options and, straight from the send ring, the text. What goes out with
+ * an ACK also settles whatever ACK was due.
+ */
+#include <errno.h>
+
+#include "tcp/tcp_int.h"
+#include "wire/ipv4.h"
+
+#define TCP_CSUM_OFFSET 16u
+
+uint32_t tcp_segment_ts_now(const struct tcp *tcp, const struct tcp_pcb *pcb)
+{
+    return (uint32_t)(tcp->net->now_us / 1000) + pcb->ts_offset; /* RFC 7323 5.4: 1 ms a tick */
+}
+
+/* The options of a segment of ours. */
+static size_t emit_options(struct tcp *tcp, const struct tcp_pcb *pcb, uint8_t flags, uint8_t *out)
+{
+    struct tcp_options opt = {0};
+
+    if (flags & TCP_SYN) {
+        bool reply = flags & TCP_ACK; /* offers only what was offered (RFC 7323 2.2, 3.2) */
+        opt.has_mss = true;           /* RFC 9293 SHLD-5 */
+        opt.mss = pcb->adv_mss;
+        opt.has_wscale = !reply || pcb->wscale_ok;
+        opt.wscale = pcb->rcv_wscale;
+        opt.has_ts = !reply || pcb->ts_ok;
+    } else {
+        opt.has_ts = pcb->ts_ok;
+    }
+    if (opt.has_ts) {
+        opt.ts_val = tcp_segment_ts_now(tcp, pcb);
+        opt.ts_ecr = flags & TCP_ACK ? pcb->ts_recent : 0; /* RFC 7323 3.2 */
+    }
+    return opt.has_mss || opt.has_ts ? tcp_options_emit(&opt, out) : 0;
+}
+
+/* Whatever ACK was due has gone out. */
+static void ack_settled(struct tcp_pcb *pcb)
+{
+    pcb->last_ack_sent = pcb->rcv_nxt;
+    pcb->ack_now = false;
+    pcb->delack_at_us = TIMER_NEVER;
+    if (pcb->quickacks)
+        pcb->quickacks--;
+}
+
+static void set_urgent(const struct tcp_pcb *pcb, struct tcp_hdr *h)
+{
+    uint32_t ahead = pcb->snd_up - h->seq;
+
+    if (!pcb->snd_urgent || h->flags & (TCP_SYN | TCP_RST) || !seq_gt(pcb->snd_up, h->seq))
+        return;
+    h->flags |= TCP_URG;
+    h->urg = (uint16_t)u32_min(ahead, 65535); /* RFC 9293 3.8.5 */
+}
+
+int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_t len,
+                     uint8_t flags)
+{
+    uint8_t options[TCP_OPTIONS_MAX];
+    size_t options_bytes = emit_options(tcp, pcb, flags, options), covered = 0;
+    struct tcp_hdr h = {.src_port = pcb->local.port,
+                        .dst_port = pcb->remote.port,
+                        .seq = seq,
+                        .flags = flags,
+                        .hdr_bytes = (uint8_t)(TCP_HDR_MIN + options_bytes)};
+    struct ip_tx tx = {.path = &pcb->path,
+                       .proto = IPPROTO_NUM_TCP,
+                       .ttl = pcb->conf.ttl,
+                       .tos = pcb->conf.tos,
+                       .df = true}; /* RFC 1191 6 */
+    struct frame f;
+    uint8_t *p;
+    int err = path_refresh(tcp->net, &pcb->path);
+
+    if (err)
+        return err;
+    frame_init(&f);
+    if (len) {
+        f.nbody = (uint8_t)ring_spans(&pcb->snd, tcp_snd_off(pcb, seq), len, f.body, FRAME_BODY_MAX,
+                                      &covered);
+        f.body_bytes = (uint32_t)covered;
+        if (covered < len)
+            return -EFAULT; /* the caller asked for what is not there */
+        if (len > pcb->snd_mss)
+            f.gso_size = pcb->snd_mss;
+    }
+    if (flags & TCP_ACK)
+        h.ack = pcb->rcv_nxt;
+    if (!(flags & TCP_RST))
+        h.wnd = tcp_window_advertise(pcb, flags & TCP_SYN);
+    set_urgent(pcb, &h);
+    f.l4_bytes = h.hdr_bytes;
+    p = frame_push(&f, h.hdr_bytes);
+    tcp_emit(&h, p);
+    if (options_bytes)
+        memcpy(p + TCP_HDR_MIN, options, options_bytes);
+    if (flags & TCP_ACK)
+        ack_settled(pcb);
+    tcp->stats.out_segs++;
+    if (flags & TCP_RST)
+        tcp->stats.out_rsts++;
+    return ip_output(tcp->net, &tx, &f, TCP_CSUM_OFFSET);
+}
+
+int tcp_segment_ack(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    return tcp_segment_send(tcp, pcb, pcb->snd_nxt, 0, TCP_ACK);
+}
+
+int tcp_segment_syn(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint8_t flags = pcb->state == TCP_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN;
+
+    return tcp_segment_send(tcp, pcb, pcb->iss, 0, flags);
+}
+
+int tcp_segment_probe(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    return tcp_segment_send(tcp, pcb, pcb->snd_una - 1, 0, TCP_ACK);
+}
