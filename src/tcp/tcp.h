@@ -70,7 +70,7 @@ struct tcp_config {
     uint8_t ttl, tos;
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
-    uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000 */
+    uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
     uint32_t rcvlowat, notsent_lowat; /* bytes */
     uint32_t window_clamp;
     uint8_t congestion; /* enum tcp_cc_kind, tcp_int.h */

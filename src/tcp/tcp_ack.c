@@ -93,6 +93,10 @@ static bool fin_acked(struct tcp *tcp, struct tcp_pcb *pcb)
     switch (tcp_state(pcb)) {
     case TCP_FIN_WAIT_1:
         tcp_set_state(tcp, pcb, TCP_FIN_WAIT_2);
+        if (pcb->orphan && !pcb->conf.linger2_ms) {
+            tcp_pcb_done(tcp, pcb, 0);
+            return false;
+        }
         tcp_keepalive_arm(tcp, pcb);
         tcp_ready(tcp, pcb, POLLOUT | POLLWRNORM); /* for who lingers */
         return true;

@@ -293,6 +293,11 @@ void tcp_set_owner(struct tcp_pcb *pcb, void *owner)
     pcb->owner = owner;
 }
 
+void *tcp_owner(const struct tcp_pcb *pcb)
+{
+    return pcb->owner;
+}
+
 void tcp_ready(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mask)
 {
     if (pcb->owner)

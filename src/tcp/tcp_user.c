@@ -208,7 +208,12 @@ static void make_orphan(struct tcp *tcp, struct tcp_pcb *pcb)
         list_push(&tcp->time_wait, &pcb->on_queue);
         return;
     case TCP_FIN_WAIT_2:
-        tcp_keepalive_arm(tcp, pcb); /* not for ever (Linux's tcp_fin_timeout) */
+        if (pcb->conf.linger2_ms) {
+            tcp_keepalive_arm(tcp, pcb); /* not for ever (Linux's tcp_fin_timeout) */
+            return;
+        }
+        tcp_reset_send(tcp, pcb); /* TCP_LINGER2 below 0: not at all */
+        tcp_pcb_done(tcp, pcb, 0);
         return;
     case TCP_ESTABLISHED:
     case TCP_CLOSE_WAIT:
