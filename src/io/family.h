@@ -1,0 +1,13 @@
+/* The stacks that run on this machine, seen from outside: for the netstat view. */
+#ifndef SHIM_IO_FAMILY_H
+#define SHIM_IO_FAMILY_H
+
+#include "stack.h"
+
+/*
+ * Visits every running stack whose processes the caller may look into (its own, or all for root). For each, fn is called within an
+ * entry. A stack that is held longer than a second is passed over. The number visited, or -errno when /proc cannot be read.
+ */
+int family_each(void (*fn)(void *arg, struct stack *st), void *arg);
+
+#endif
