@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
+
 #include "io/family.h"
 
 #ifndef SHIM_LIBDIR
@@ -19,7 +21,8 @@
 
 static int usage(FILE *to)
 {
-    fputs("usage: shim run [-i INTERFACE] [-a ADDRESS/LENGTH] [-g GATEWAY] [-t TRACE] PROGRAM [ARGUMENT ...]\n"
+    fputs("usage: shim run [-i INTERFACE] [-a ADDRESS/LENGTH] [-g GATEWAY] [-t TRACE] PROGRAM "
+          "[ARGUMENT ...]\n"
           "       shim ss [-tul]\n"
           "       shim -V\n",
           to);
@@ -135,8 +138,7 @@ static void print_row(void *arg, const struct stack_row *row)
     if (w->listening && tcp && strcmp(row->state, "LISTEN") != 0)
         return;
     if (row->pid)
-        snprintf(owner, sizeof(owner), "%d/%s", row->pid,
-                 program_of(row->pid, name, sizeof(name)));
+        snprintf(owner, sizeof(owner), "%d/%s", row->pid, program_of(row->pid, name, sizeof(name)));
     if (w->rows++ == 0)
         printf("%-5s %7s %7s  %-22s %-22s %-12s %s\n", "Proto", "Recv-Q", "Send-Q", "Local address",
                "Peer address", "State", "PID/Program");
@@ -146,7 +148,10 @@ static void print_row(void *arg, const struct stack_row *row)
            endpoint_text(&row->remote, remote, sizeof(remote)), row->state, owner);
 }
 
-static void print_stack(void *arg, struct stack *st) { stack_list(st, print_row, arg); }
+static void print_stack(void *arg, struct stack *st)
+{
+    stack_list(st, print_row, arg);
+}
 
 static int ss(int argc, char **argv)
 {

@@ -1,6 +1,7 @@
 /*
- * A family is found by the mapping of its arena in /proc/PID/maps, and reached through the memfd among /proc/PID/fd. The
- * arena is mapped where the family has it, one family at a time, and read under its lock.
+ * A family is found by the mapping of its arena in /proc/PID/maps, and reached through the memfd
+ * among /proc/PID/fd. The arena is mapped where the family has it, one family at a time, and read
+ * under its lock.
  */
 #include "io/family.h"
 
@@ -38,7 +39,8 @@ static bool seen_before(struct seen *seen, ino_t inode)
     return false;
 }
 
-/* The arena's memfd among the descriptors of a process, opened; -1: it has none, or may not be looked into. */
+/* The arena's memfd among the descriptors of a process, opened; -1: it has none, or may not be
+ * looked into. */
 static int open_arena_of(const char *pid)
 {
     char path[64], target[64];
@@ -59,7 +61,8 @@ static int open_arena_of(const char *pid)
     return found;
 }
 
-/* False when the lock cannot be had. A dead owner's is left to the family to repair: what is read then may be stale. */
+/* False when the lock cannot be had. A dead owner's is left to the family to repair: what is read
+ * then may be stale. */
 static bool lock_for_a_second(pthread_mutex_t *m, bool *dead)
 {
     struct timespec until;

@@ -5,8 +5,9 @@
 #include "stack.h"
 
 /*
- * Visits every running stack whose processes the caller may look into (its own, or all for root). For each, fn is called within an
- * entry. A stack that is held longer than a second is passed over. The number visited, or -errno when /proc cannot be read.
+ * Visits every running stack whose processes the caller may look into (its own, or all for root).
+ * For each, fn is called within an entry. A stack that is held longer than a second is passed over.
+ * The number visited, or -errno when /proc cannot be read.
  */
 int family_each(void (*fn)(void *arg, struct stack *st), void *arg);
 
