@@ -15,6 +15,7 @@ static int accepted_name(struct sock *so, struct sockaddr *addr, socklen_t *len)
 static int take(struct sock *so, struct sockaddr *addr, socklen_t *len, int flags)
 {
     uint64_t cookie = so->cookie;
+    struct stack *st = so->stack;
     struct sock *child;
 
     engine_leave();
@@ -24,7 +25,7 @@ static int take(struct sock *so, struct sockaddr *addr, socklen_t *len, int flag
     engine_enter();
     if (r < 0)
         return r;
-    r = so->cookie == cookie ? sock_accept(so, child_cookie, shim_pid, &child) : -EBADF;
+    r = sock_by_cookie(st, cookie) == so ? sock_accept(so, child_cookie, shim_pid, &child) : -EBADF;
     if (r == 0) {
         child->nonblock = (flags & SOCK_NONBLOCK) != 0;
         r = fd_set_stack(fd, child);
@@ -43,7 +44,7 @@ static int take(struct sock *so, struct sockaddr *addr, socklen_t *len, int flag
 
 static int accept_one(struct sock *so, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    uint64_t cookie = so->cookie, deadline_us = 0;
+    uint64_t deadline_us = 0;
 
     if (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK))
         return -EINVAL;
@@ -56,8 +57,6 @@ static int accept_one(struct sock *so, struct sockaddr *addr, socklen_t *len, in
             int r = take(so, addr, len, flags);
             if (r != -EAGAIN)
                 return r;
-            if (so->cookie != cookie)
-                return -EBADF;
             continue; /* somebody else was quicker */
         }
         if (so->nonblock)

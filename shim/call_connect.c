@@ -11,7 +11,7 @@
 static int start(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
 {
     struct ip_addr dst;
-    if (port_addr(addr, len, &dst) && !so->connecting) {
+    if (port_addr(addr, len, &dst) && so->conn == SOCK_UNCONNECTED) {
         int r = port_destination(so, &dst);
         if (r == 0 && (so->tcp ? tcp_state(so->tcp) == TCP_CLOSED : true))
             r = port_auto(fd, so, &dst);

@@ -19,10 +19,13 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
     struct sock *so = shim_enter(fd);
     ssize_t r = so ? 0 : shim_not_ours(fd);
     if (so) {
-        r = sock_setsockopt(so, level, name, val, len);
+        /* Whether the program has the privilege for it, the kernel knows. */
+        int kernel = spoils_guard(level, name) ? 0 : real.setsockopt(fd, level, name, val, len);
+        if (kernel < 0 && (errno == EPERM || errno == EACCES))
+            r = -errno;
+        else
+            r = sock_setsockopt(so, level, name, val, len);
         engine_leave();
-        if (r == 0 && !spoils_guard(level, name))
-            real.setsockopt(fd, level, name, val, len);
     }
     shim_out();
     return r;

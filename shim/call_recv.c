@@ -36,24 +36,25 @@ static ssize_t receive(struct sock *so, struct msghdr *msg, size_t len, int flag
     uint64_t deadline_us = 0;
 
     if (stream) {
-        size_t lowat = so->rcvlowat ? so->rcvlowat : 1;
+        size_t lowat = tcp_config(so->tcp)->rcvlowat;
         target = (flags & MSG_WAITALL) || len < lowat ? len : lowat;
+        if (target == 0)
+            target = 1; /* even nothing is waited for */
     }
     for (;;) {
         if (done && call_error_waits(so))
             return (ssize_t)done;
-        bool peek = flags & MSG_PEEK;
-        ssize_t r = sock_recvmsg(so, msg, peek ? 0 : done, flags);
+        ssize_t r = sock_recvmsg(so, msg, done, flags);
         if (r >= 0) {
             bool end = r == 0;
-            done = peek ? (size_t)r : done + (size_t)r;
+            done += (size_t)r;
             if (!stream || end || done >= target || (flags & MSG_OOB))
                 return (ssize_t)done;
         } else if (r != -EAGAIN) {
             return done ? (ssize_t)done : r;
         }
-        if (so->nonblock || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) || (stream && len == 0))
-            return done || (stream && len == 0) ? (ssize_t)done : -EAGAIN;
+        if (so->nonblock || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)))
+            return done ? (ssize_t)done : -EAGAIN;
         if (!deadline_us)
             deadline_us = shim_deadline(so->rcvtimeo_us);
         int w = shim_block(so, POLLIN | POLLRDHUP, deadline_us, done == 0 && !so->rcvtimeo_us);

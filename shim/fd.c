@@ -17,6 +17,7 @@ struct fd_entry *fd_leaves[FD_LEAVES]; /* 16 MB that nobody touches */
 bool fd_unknown_is_kernel; /* false until shim_init(), and when sockets may have been inherited */
 
 static bool table_lock;
+static struct stack *stack; /* that the process's sockets belong to */
 
 static void lock_table(void)
 {
@@ -133,8 +134,10 @@ int fd_set_stack(int fd, struct sock *so)
     struct fd_entry *e = entry_open(fd);
     if (!e)
         return -ENOMEM;
+    stack = so->stack;
     e->cookie = so->cookie;
     e->sock = so;
+    e->frees = stack->sock_frees;
     return entry_commit(e, FD_STACK);
 }
 
@@ -180,6 +183,7 @@ int fd_copy(int oldfd, int newfd)
     e->shared = old->shared;
     e->cookie = old->cookie;
     e->sock = old->sock;
+    e->frees = old->frees;
     e->next_same = old->next_same;
     old->next_same = newfd;
     return entry_commit(e, (enum fd_kind)old->kind);
@@ -237,8 +241,11 @@ struct sock *fd_sock(int fd)
     struct fd_entry *e = fd_entry(fd);
     if (!e || e->kind != FD_STACK)
         return NULL;
-    struct sock *so = e->sock;
-    return so && so->cookie == e->cookie ? so : NULL;
+    if (e->frees != stack->sock_frees) {
+        e->sock = sock_by_cookie(stack, e->cookie);
+        e->frees = stack->sock_frees;
+    }
+    return e->sock;
 }
 
 /* Another descriptor of this process that has this cookie, or -1. */

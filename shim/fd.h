@@ -3,8 +3,8 @@
  * demand, read without a lock: one load tells that a descriptor is not ours. No malloc: these calls
  * run in signal handlers.
  *
- * Identity is the placeholder's cookie; the pointer to the control block is a shortcut that is
- * checked against it under the stack's lock (sock_close() zeroes the cookie of a control block).
+ * Identity is the placeholder's cookie; the pointer to the control block is a shortcut, good under
+ * the stack's lock while no control block was freed since it was looked up.
  *
  * Descriptors of one description within this process (dup) form a ring. A vfork() child runs in our
  * memory with a descriptor table of its own: everything here that changes the table does nothing
@@ -38,6 +38,7 @@ struct fd_entry {
     };
     int32_t next_same; /* FD_STACK, FD_EPOLL: the next descriptor of the same description; itself
                           when alone */
+    uint32_t frees;    /* FD_STACK: stack->sock_frees when sock was looked up */
 };
 
 #define FD_LEAF_BITS 10

@@ -11,14 +11,11 @@
  * an entry, and returns in one. */
 static void linger(struct sock *so)
 {
-    if (!so->linger_on || so->linger_s <= 0 || !so->tcp || tcp_readable_bytes(so->tcp) > 0)
+    int64_t timeout_us = sock_linger_start(so);
+    if (timeout_us <= 0)
         return;
-    uint64_t cookie = so->cookie;
-    uint64_t deadline_us = shim_deadline((int64_t)so->linger_s * 1000000);
-    if (sock_shutdown(so, SHUT_WR) < 0)
-        return;
-    while (so->cookie == cookie && !tcp_send_drained(so->tcp) &&
-           shim_block(so, POLLOUT | POLLHUP, deadline_us, false) == 0)
+    uint64_t deadline_us = shim_deadline(timeout_us);
+    while (sock_lingering(so) && shim_block(so, POLLOUT | POLLHUP, deadline_us, false) == 0)
         ;
 }
 

@@ -33,6 +33,7 @@ static bool is_connected(const struct sock *so)
 static int bind_both(int fd, struct sock *so, struct sockaddr_in *sin)
 {
     uint64_t cookie = so->cookie;
+    struct stack *st = so->stack;
     int type = so->type;
 
     /* After the stack has refused what the kernel had granted, the placeholder is bound already. */
@@ -40,7 +41,7 @@ static int bind_both(int fd, struct sock *so, struct sockaddr_in *sin)
         engine_leave();
         int r = guard_bind(fd, type, sin);
         engine_enter();
-        if (so->cookie != cookie)
+        if (sock_by_cookie(st, cookie) != so)
             return -EBADF;
         if (r < 0)
             return r;

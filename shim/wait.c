@@ -36,12 +36,21 @@ static void left_for_good(void *arg)
     shim_self.inside = 0;
 }
 
+static int wait_cancellable(uint64_t deadline_us)
+{
+    int r;
+    pthread_cleanup_push(left_for_good, NULL);
+    r = engine_wait(&shim_self.word, deadline_us);
+    pthread_cleanup_pop(0);
+    return r;
+}
+
 int shim_block(struct sock *so, uint32_t mask, uint64_t deadline_us, bool restartable)
 {
     struct shim_thread *self = &shim_self;
     uint64_t cookie = so->cookie;
-    struct waiter *w = waiter_get(so->stack);
-    int r;
+    struct stack *st = so->stack;
+    struct waiter *w = waiter_get(st);
 
     if (!w)
         return -ENOMEM;
@@ -51,15 +60,15 @@ int shim_block(struct sock *so, uint32_t mask, uint64_t deadline_us, bool restar
     __atomic_store_n(&self->word, 0, __ATOMIC_RELAXED);
     sock_wait_add(so, w);
     engine_leave();
-
-    pthread_cleanup_push(left_for_good, NULL);
-    r = engine_wait(&self->word, deadline_us);
-    pthread_cleanup_pop(0);
-
+    int r = wait_cancellable(deadline_us);
     engine_enter();
-    if (self->waiter)
-        sock_wait_del(self->waiter);
-    if (so->cookie != cookie)
+    /* A handler that ran meanwhile may have waited for another socket with the same waiter; or
+     * forked, and this is the child: the waiter is the parent's. */
+    bool mine = self->waiter == w;
+    bool alive = (mine && w->sock == so) || sock_by_cookie(st, cookie) == so;
+    if (mine)
+        sock_wait_del(w);
+    if (!alive)
         return -EBADF;
     if (r == -ETIMEDOUT)
         return -EAGAIN;
@@ -74,8 +83,7 @@ int shim_wait(int fd, uint32_t mask, uint64_t deadline_us, bool restartable)
     if (!so)
         return -EBADF;
     int r = 0;
-    uint64_t cookie = so->cookie;
-    while (r == 0 && so->cookie == cookie && !(sock_poll(so) & (mask | POLLERR | POLLHUP)))
+    while (r == 0 && !(sock_poll(so) & (mask | POLLERR | POLLHUP)))
         r = shim_block(so, mask, deadline_us, restartable);
     engine_leave();
     return r;
@@ -83,5 +91,7 @@ int shim_wait(int fd, uint32_t mask, uint64_t deadline_us, bool restartable)
 
 uint64_t shim_deadline(int64_t timeout_us)
 {
-    return timeout_us ? clock_now_us() + (uint64_t)timeout_us : TIMER_NEVER;
+    if (timeout_us == 0)
+        return TIMER_NEVER;
+    return clock_now_us() + (timeout_us > 0 ? (uint64_t)timeout_us : 0);
 }

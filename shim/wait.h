@@ -17,7 +17,8 @@ int shim_block(struct sock *so, uint32_t mask, uint64_t deadline_us, bool restar
  */
 int shim_wait(int fd, uint32_t mask, uint64_t deadline_us, bool restartable);
 
-/* When a call that starts to block now with this timeout (SO_RCVTIMEO; 0: none) gives up. */
+/* When a call that starts to block now with this timeout (SO_RCVTIMEO; 0: none; negative: at once)
+ * gives up. */
 uint64_t shim_deadline(int64_t timeout_us);
 
 #endif

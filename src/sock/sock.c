@@ -70,6 +70,7 @@ static void sock_free(struct sock *so)
     sock_opt_release(so);
     hash_remove(&st->by_cookie, &so->by_cookie);
     slab_free(&st->socks, so);
+    st->sock_frees++;
 }
 
 int sock_create(struct stack *st, int domain, int type, int protocol, uint64_t cookie, int32_t pid,

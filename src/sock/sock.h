@@ -95,6 +95,7 @@ struct stack {
     struct stack_limits limits;
     int64_t
         realtime_offset_us; /* wall clock minus net.now_us, for timestamps; kept by the io layer */
+    uint32_t sock_frees; /* counts the sockets freed: how long a pointer to one may be kept */
     uint32_t next_proc_id;
     bool any_doorbell; /* some proc.doorbell is set */
     void *io;          /* a place in the arena for the io layer's shared state */
