@@ -51,14 +51,17 @@ void ring_advance(struct ring *r, uint64_t n);
  * beyond end (written by ring_write_at) stay. high is the highest offset written so far
  * (>= end). */
 void ring_consume(struct ring *r, uint64_t n, uint64_t high);
+/* Forgets what was written at offset at (>= end) and beyond, up to high, and frees the chunks that
+ * held only that. */
+void ring_truncate(struct ring *r, uint64_t at, uint64_t high);
 /* Copies len bytes at offset at (inside what was written) to dst. */
 void ring_copy_out(const struct ring *r, uint64_t at, void *dst, size_t len);
 /* Copies up to len bytes from offset at into iov after its first skip bytes; returns the count. */
 size_t ring_copy_out_iov(const struct ring *r, uint64_t at, size_t len, const struct iovec *iov,
                          size_t niov, size_t skip);
 /* Describes len bytes at offset at as at most max pieces without copying; returns the number of
- * pieces, and in *covered how many bytes they cover. The pieces are valid until the
- * ring changes. */
+ * pieces, and in *covered how many bytes they cover. Chunks that lie side by side make one piece.
+ * The pieces are valid until the ring changes. */
 size_t ring_spans(const struct ring *r, uint64_t at, size_t len, struct iovec *out, size_t max,
                   size_t *covered);
 

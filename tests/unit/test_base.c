@@ -20,8 +20,11 @@ int main(void)
 {
     SRunner *runner = srunner_create(addr_suite());
     srunner_add_suite(runner, arena_suite());
+    srunner_add_suite(runner, hash_suite());
     srunner_add_suite(runner, list_suite());
     srunner_add_suite(runner, log_suite());
+    srunner_add_suite(runner, ranges_suite());
+    srunner_add_suite(runner, ring_suite());
     srunner_add_suite(runner, rng_suite());
     srunner_add_suite(runner, slab_suite());
     srunner_add_suite(runner, timer_suite());

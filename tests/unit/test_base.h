@@ -19,8 +19,11 @@ void test_arena_free(struct arena *a);
 
 Suite *addr_suite(void);
 Suite *arena_suite(void);
+Suite *hash_suite(void);
 Suite *list_suite(void);
 Suite *log_suite(void);
+Suite *ranges_suite(void);
+Suite *ring_suite(void);
 Suite *rng_suite(void);
 Suite *slab_suite(void);
 Suite *timer_suite(void);
