@@ -283,6 +283,16 @@ static struct neighbour *neighbour_new(struct net *net, struct netif *nif,
     return n;
 }
 
+/* When anything was last heard of n, or sent to it. */
+static uint64_t neighbour_alive_us(const struct neighbour *n)
+{
+    uint64_t us = n->used_at_us;
+
+    if (us < n->confirmed_at_us)
+        us = n->confirmed_at_us;
+    return us < n->updated_at_us ? n->updated_at_us : us;
+}
+
 void neighbour_gc(struct net *net)
 {
     struct neighbours *ns = net->neighbours;
@@ -290,7 +300,7 @@ void neighbour_gc(struct net *net)
     LIST_FOREACH_SAFE (node, &ns->lru) {
         struct neighbour *n = container_of(node, struct neighbour, lru);
 
-        if (list_empty(&n->queue) && net->now_us - n->used_at_us >= GC_STALE_US)
+        if (list_empty(&n->queue) && net->now_us - neighbour_alive_us(n) >= GC_STALE_US)
             neighbour_free(net, n);
     }
     if (!list_empty(&ns->lru))

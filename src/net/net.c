@@ -48,11 +48,11 @@ int net_init(struct net *net, struct arena *a, uint64_t seed)
 void net_fini(struct net *net)
 {
     ip_loop_fini(net);
+    netif_fini(net); /* takes what hangs on interfaces with it */
     reassembly_fini(net);
     neighbour_fini(net);
     path_fini(net);
     route_fini(net);
-    netif_fini(net);
 }
 
 void net_routes_changed(struct net *net)

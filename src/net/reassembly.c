@@ -313,6 +313,10 @@ static bool entry_accept(struct net *net, struct reassembly_entry *e, const stru
     uint32_t at = h->frag_offset, end = at + (uint32_t)pkt->len;
     struct list *after = NULL;
 
+    if (!entry_end_ok(e, end, !h->mf)) {
+        entry_spoil(net, e);
+        return false;
+    }
     switch (entry_place(e, at, (uint32_t)pkt->len, pkt->payload, &after)) {
     case FRAGMENT_FITS:
         break;
@@ -322,7 +326,7 @@ static bool entry_accept(struct net *net, struct reassembly_entry *e, const stru
         entry_spoil(net, e);
         return false;
     }
-    if (!entry_end_ok(e, end, !h->mf) || e->count >= REASSEMBLY_FRAGMENTS_MAX) {
+    if (e->count >= REASSEMBLY_FRAGMENTS_MAX) {
         entry_spoil(net, e);
         return false;
     }

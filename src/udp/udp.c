@@ -133,6 +133,7 @@ int udp_bind(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *local)
     pcb->local = pick.local;
     pcb->addr_locked = !addr_is_any(&local->addr);
     pcb->port_locked = local->port != 0;
+    pcb->local_group = pcb->addr_locked && !netif_find_addr(udp->net, &local->addr);
     pcb->rr_seq = udp->next_seq++;
     udp_demux_insert(udp, pcb);
     return 0;
@@ -151,7 +152,7 @@ int udp_connect(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *rem
         if (err < 0)
             return err == -EADDRINUSE ? -EAGAIN : err; /* no port left: as inet_autobind() */
     }
-    if (addr_is_multicast(&src) || !netif_find_addr(udp->net, &src))
+    if (pcb->local_group || addr_is_any(&src)) /* the wildcard of the peer's family */
         src = addr_is_v4(&remote->addr) ? addr_any4() : (struct ip_addr){{0}};
     err = path_lookup(udp->net, &remote->addr, &src, pcb->nif, &path);
     if (err < 0)

@@ -58,6 +58,7 @@ struct udp_pcb {
     bool bound, connected, broadcast, reuse_addr, reuse_port, v6only, recverr;
     bool v6;                       /* an AF_INET6 socket: its wildcard is :: */
     bool addr_locked, port_locked; /* chosen by the user in udp_bind(): kept by udp_disconnect() */
+    bool local_group;              /* bound to a broadcast or multicast address: no source */
     uint64_t drops;
     uint32_t rr_seq; /* order of binding: the last one wins, SO_REUSEPORT spreads by it */
 };

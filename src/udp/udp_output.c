@@ -46,10 +46,8 @@ static int udp_route(struct udp *udp, struct udp_pcb *pcb, const struct endpoint
     if (!to)
         to = &pcb->remote;
     from = src ? *src : pcb->local.addr;
-    /* Bound to a group: the source is chosen as if not bound. */
-    if (!src && !netif_find_addr(udp->net, &from) &&
-        (addr_is_multicast(&from) || !pcb->addr_locked || addr_is_broadcast(&from)))
-        from = addr_any4();
+    if (addr_is_any(&from) || (!src && pcb->local_group)) /* the wildcard of the peer's family */
+        from = addr_is_v4(&to->addr) ? addr_any4() : (struct ip_addr){{0}};
     err = path_lookup(udp->net, &to->addr, &from, nif ? nif : pcb->nif, fresh);
     *path = fresh;
     return err;
