@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
 PY=/usr/bin/python3
+chmod 755 "$TMP"
 cat >"$TMP/try.py" <<'E2'
 import errno, os, socket, sys
 try:
