@@ -144,7 +144,7 @@ struct tcp_pcb {
 
     /* receive buffer autotuning */
     uint64_t rcvq_at_us, rcvq_off, rcv_rtt_at_us;
-    uint32_t rcvq_space, rcv_rtt_us, rcv_rtt_seq;
+    uint32_t rcvq_space, rcv_rtt_us, rcv_rtt_seq, rcv_rtt_ecr;
 
     uint32_t retrans_total;
     uint16_t peer_mss; /* from its option */

@@ -91,10 +91,11 @@ void tcp_window_measure(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_s
 
     if (pcb->conf.rcvbuf_locked)
         return;
-    if (pcb->ts_ok && seg->opt.has_ts && seg->opt.ts_ecr && seg->len >= pcb->rcv_mss) {
+    if (pcb->ts_ok && seg->opt.has_ts && seg->len >= pcb->rcv_mss &&
+        seg->opt.ts_ecr != pcb->rcv_rtt_ecr) { /* each echo once: later ones hold waiting too */
         uint32_t ms = tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr;
-        /* An old echo while we send nothing would measure silence. */
-        if (ms < 1000 && pcb->last_tx_us + 1000000 > now)
+        pcb->rcv_rtt_ecr = seg->opt.ts_ecr;
+        if (ms < 60000)
             rcv_rtt_sample(pcb, ms ? (uint64_t)ms * 1000 : 1000);
     }
     if (pcb->rcv_rtt_at_us && seq_lt(pcb->rcv_nxt, pcb->rcv_rtt_seq))

@@ -1,0 +1,19 @@
+/* TCP against scripts, in virtual time. */
+#include "script.h"
+
+#include <stdlib.h>
+
+int main(void)
+{
+    SRunner *r = srunner_create(open_suite());
+    int failed;
+
+    srunner_add_suite(r, close_suite());
+    srunner_add_suite(r, input_suite());
+    srunner_add_suite(r, data_suite());
+
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
