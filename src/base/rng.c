@@ -54,12 +54,14 @@ uint32_t rng_below(struct rng *r, uint32_t n)
 
 /* ---- SipHash-2-4 (Aumasson and Bernstein) ---- */
 
-static uint64_t get_le(const uint8_t *p, size_t len)
+static uint64_t get_le32(const uint8_t *p)
 {
-    uint64_t v = 0;
-    for (size_t i = 0; i < len; i++)
-        v |= (uint64_t)p[i] << 8 * i;
-    return v;
+    return p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+}
+
+static uint64_t get_le64(const uint8_t *p)
+{
+    return get_le32(p) | get_le32(p + 4) << 32;
 }
 
 static void sip_rounds(uint64_t v[4], int n)
@@ -90,12 +92,13 @@ uint64_t siphash(const struct siphash_key *key, const void *data, size_t len)
     uint64_t last = (uint64_t)len << 56;
 
     for (; len >= 8; p += 8, len -= 8) {
-        uint64_t word = get_le(p, 8);
+        uint64_t word = get_le64(p);
         v[3] ^= word;
         sip_rounds(v, 2);
         v[0] ^= word;
     }
-    last |= get_le(p, len);
+    for (size_t i = 0; i < len; i++)
+        last |= (uint64_t)p[i] << 8 * i;
     v[3] ^= last;
     sip_rounds(v, 2);
     v[0] ^= last;

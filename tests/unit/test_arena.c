@@ -123,6 +123,25 @@ START_TEST(last_run_grows)
 }
 END_TEST
 
+/* A run that is not among the first of its bin is found when it is the last before fresh memory. */
+START_TEST(last_run_serves)
+{
+    struct arena *a = test_arena(8u << 20, 0);
+    char *run[10];
+
+    for (int i = 0; i < 10; i++) {
+        run[i] = arena_alloc(a, (i < 9 ? 17 : 19) * PAGE);
+        if (i < 9)
+            ck_assert_ptr_nonnull(arena_alloc(a, PAGE)); /* keeps them apart */
+    }
+    for (int i = 10; i-- > 0;)
+        arena_free(a, run[i], (i < 9 ? 17 : 19) * PAGE);
+    ck_assert_ptr_eq(arena_alloc(a, 19 * PAGE), run[9]);
+    ck_assert_ptr_eq(arena_alloc(a, 17 * PAGE), run[0]);
+    test_arena_free(a);
+}
+END_TEST
+
 START_TEST(whole_arena)
 {
     struct arena *a = test_arena(8u << 20, 0);
@@ -393,6 +412,7 @@ Suite *arena_suite(void)
     tcase_add_test(tc, freed_page_is_reused_first);
     tcase_add_loop_test(tc, coalescing, 0, 6);
     tcase_add_test(tc, last_run_grows);
+    tcase_add_test(tc, last_run_serves);
     tcase_add_test(tc, whole_arena);
     tcase_add_test(tc, limit);
     tcase_add_test(tc, fail_at);

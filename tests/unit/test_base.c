@@ -20,6 +20,7 @@ int main(void)
 {
     SRunner *runner = srunner_create(addr_suite());
     srunner_add_suite(runner, arena_suite());
+    srunner_add_suite(runner, death_suite());
     srunner_add_suite(runner, hash_suite());
     srunner_add_suite(runner, list_suite());
     srunner_add_suite(runner, log_suite());

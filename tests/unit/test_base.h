@@ -19,6 +19,7 @@ void test_arena_free(struct arena *a);
 
 Suite *addr_suite(void);
 Suite *arena_suite(void);
+Suite *death_suite(void);
 Suite *hash_suite(void);
 Suite *list_suite(void);
 Suite *log_suite(void);
