@@ -1,0 +1,10 @@
+/* Unit tests of the outside: what of it is pure. */
+#ifndef TEST_IO_H
+#define TEST_IO_H
+
+#include <check.h>
+
+TCase *test_io_config(void);
+TCase *test_io_trace(void);
+
+#endif
