@@ -9,6 +9,8 @@
  */
 #include <stdarg.h>
 
+#include "epset.h"
+#include "pollset.h"
 #include "process.h"
 #include "shim.h"
 
@@ -36,14 +38,18 @@ void process_fd_private(int fd, bool is_private)
 
 static void thread_ends(void *unused)
 {
-    struct waiter *w = shim_self.waiter;
-    if (!w || !engine_running())
+    if (!engine_running())
         return;
     shim_in();
-    struct stack *st = engine_enter();
-    sock_waiter_free(st, w);
-    shim_self.waiter = NULL;
-    engine_leave();
+    epset_thread_end();
+    pollset_thread_end();
+    struct waiter *w = shim_self.waiter;
+    if (w) {
+        struct stack *st = engine_enter();
+        sock_waiter_free(st, w);
+        shim_self.waiter = NULL;
+        engine_leave();
+    }
     shim_out();
 }
 
@@ -65,6 +71,7 @@ static void fork_prepare(void)
         fd_mark_all_shared();
         engine_fork_prepare();
     }
+    epset_fork_prepare();
     fd_fork_prepare();
     signal_fork_prepare();
 }
@@ -79,6 +86,7 @@ static void fork_done(void)
 
 static void fork_parent(void)
 {
+    epset_fork_parent();
     if (forking_engine)
         engine_fork_parent();
     fork_done();
@@ -88,6 +96,8 @@ static void fork_child(void)
 {
     shim_pid = getpid();
     shim_self.waiter = NULL; /* it is the parent's */
+    pollset_forget();
+    epset_fork_child();
     if (forking_engine)
         engine_fork_child();
     fork_done();

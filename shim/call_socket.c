@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 
 #include "call.h"
+#include "epset.h"
 #include "port.h"
 
 static bool stack_handles(int domain, int type, int protocol)
@@ -69,6 +70,14 @@ int shim_give_to_kernel(int fd)
 
     engine_enter();
     struct sock *so = fd_sock(fd);
+    if (!so) {
+        engine_leave();
+        return 0;
+    }
+    engine_leave();
+    epset_give_to_kernel(fd);
+    engine_enter();
+    so = fd_sock(fd);
     if (!so) {
         engine_leave();
         return 0;

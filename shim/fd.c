@@ -14,6 +14,7 @@
 #define FD_LEAVES (((uint32_t)INT_MAX >> FD_LEAF_BITS) + 1)
 
 struct fd_entry *fd_leaves[FD_LEAVES]; /* 16 MB that nobody touches */
+static uint32_t leaves_used;         /* how far down there is anything */
 bool fd_unknown_is_kernel; /* false until shim_init(), and when sockets may have been inherited */
 
 static bool table_lock;
@@ -53,7 +54,8 @@ struct fd_entry *fd_entry(int fd)
 
 int fd_next(int from)
 {
-    for (uint32_t i = from < 0 ? 0 : (uint32_t)from; i <= INT_MAX; i++) {
+    uint32_t end = __atomic_load_n(&leaves_used, __ATOMIC_ACQUIRE) << FD_LEAF_BITS;
+    for (uint32_t i = from < 0 ? 0 : (uint32_t)from; i < end; i++) {
         struct fd_entry *leaf = __atomic_load_n(&fd_leaves[i >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
         if (!leaf)
             i |= FD_LEAF_SIZE - 1;
@@ -78,6 +80,11 @@ static struct fd_entry *entry_make(int fd)
             leaf = mem;
         else
             munmap(mem, bytes);
+        uint32_t used = __atomic_load_n(&leaves_used, __ATOMIC_RELAXED);
+        uint32_t need = ((uint32_t)fd >> FD_LEAF_BITS) + 1;
+        while (used < need && !__atomic_compare_exchange_n(&leaves_used, &used, need, true,
+                                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+            ;
     }
     return &leaf[fd & (FD_LEAF_SIZE - 1)];
 }
@@ -284,7 +291,7 @@ enum fd_kind fd_identify(int fd)
 enum fd_kind fd_ask(int fd)
 {
     shim_need();
-    if (fd_unknown_is_kernel || shim_inside())
+    if (fd < 0 || fd_unknown_is_kernel || shim_inside())
         return FD_KERNEL;
     shim_in();
     enum fd_kind kind = FD_KERNEL;

@@ -54,7 +54,7 @@ enum fd_kind fd_ask(int fd);
 static inline enum fd_kind fd_kind(int fd)
 {
     if (fd < 0)
-        return FD_KERNEL;
+        return fd_unknown_is_kernel ? FD_KERNEL : fd_ask(fd);
     struct fd_entry *leaf =
         __atomic_load_n(&fd_leaves[(uint32_t)fd >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
     uint32_t kind = FD_UNKNOWN;

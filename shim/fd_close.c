@@ -5,6 +5,7 @@
  * ours, it goes at once; otherwise the kernel tells the engine when the placeholder has lost its
  * last reference, in whichever process.
  */
+#include "epset.h"
 #include "shim.h"
 
 /* SO_LINGER with a time: waits until the peer has everything, as the kernel does in close(). Within
@@ -31,7 +32,12 @@ void fd_release(int fd)
             sock_close(so);
         engine_leave();
     }
+    struct epset *set = NULL;
+    if (fd_kind(fd) == FD_EPOLL && fd_is_alone_here(fd))
+        set = epset_peek(fd);
     fd_clear(fd);
+    if (set)
+        epset_closed(set);
 }
 
 static int close_real(int fd)

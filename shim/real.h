@@ -21,6 +21,14 @@
 
 /* libc has these, but its headers declare them only for older standards or for _FORTIFY_SOURCE. */
 extern __sighandler_t bsd_signal(int sig, __sighandler_t handler);
+extern int __close(int fd);
+extern int __dup2(int oldfd, int newfd);
+extern int __fcntl(int fd, int cmd, ...);
+extern int __poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+extern int __select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout);
+extern int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t bytes);
+extern int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+                       const sigset_t *mask, size_t bytes);
 
 /* Some of the calls are deprecated: programs use them all the same. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"

@@ -33,6 +33,12 @@ void thread_sleep_begin(struct timespec *timeout)
         shim_deliver_pending();
 }
 
+void thread_cancelled(void *unused)
+{
+    shim_self.waiting = false;
+    shim_self.inside = 0;
+}
+
 bool thread_sleep_end(void)
 {
     struct shim_thread *self = &shim_self;

@@ -29,17 +29,10 @@ static struct waiter *waiter_get(struct stack *st)
     return w;
 }
 
-/* The thread is being cancelled: its cleanup handlers run outside. */
-static void left_for_good(void *arg)
-{
-    shim_self.waiting = false;
-    shim_self.inside = 0;
-}
-
 static int wait_cancellable(uint64_t deadline_us)
 {
     int r;
-    pthread_cleanup_push(left_for_good, NULL);
+    pthread_cleanup_push(thread_cancelled, NULL);
     r = engine_wait(&shim_self.word, deadline_us);
     pthread_cleanup_pop(0);
     return r;
