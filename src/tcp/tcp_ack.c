@@ -41,17 +41,6 @@ static void confirm_neighbour(struct tcp *tcp, struct tcp_pcb *pcb)
     neighbour_confirm(tcp->net, pcb->path.nif, &pcb->path.next_hop);
 }
 
-/* Room in the send buffer: tell whoever waits for it, once there is enough (as Linux). */
-static void write_space(struct tcp *tcp, struct tcp_pcb *pcb, bool was_writable)
-{
-    if (pcb->cwnd_limited)
-        tcp_sndbuf_tune(tcp, pcb);
-    if (!tcp_sndbuf_writable(pcb) || (was_writable && !pcb->nospace) || pcb->shut & TCP_SHUT_WR)
-        return;
-    pcb->nospace = false;
-    tcp_ready(tcp, pcb, POLLOUT | POLLWRNORM);
-}
-
 static void rexmt_restart(struct tcp *tcp, struct tcp_pcb *pcb, bool handled)
 {
     if (tcp_flight(pcb) == 0) {
@@ -67,7 +56,7 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
 {
     uint32_t acked = seg->ack - pcb->snd_una;
     bool fin = pcb->fin_sent && seg->ack == pcb->snd_nxt;
-    bool was_writable = tcp_sndbuf_writable(pcb), in_fast;
+    bool in_fast = pcb->recovery == TCP_RECOVERY_FAST;
 
     tcp_rtt_ack(tcp, pcb, seg);
     pcb->snd_una = seg->ack;
@@ -78,12 +67,13 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
     pcb->first_rexmt_us = 0;
     pcb->retransmits = 0;
     pcb->soft_error = 0;
-    in_fast = pcb->recovery == TCP_RECOVERY_FAST;
     if (!tcp_recover_new_ack(tcp, pcb, acked))
         tcp_cc_ack(tcp, pcb, acked);
     rexmt_restart(tcp, pcb, in_fast && pcb->recovery == TCP_RECOVERY_FAST);
     confirm_neighbour(tcp, pcb);
-    write_space(tcp, pcb, was_writable);
+    if (pcb->cwnd_limited)
+        tcp_sndbuf_tune(tcp, pcb);
+    tcp_sndbuf_tell(tcp, pcb);
     return fin;
 }
 

@@ -172,7 +172,7 @@ struct tcp_pcb {
     bool rcv_fin_early;
     bool snd_urgent;
     bool more;    /* the last send said that more follows */
-    bool nospace; /* a send found no room */
+    bool nospace; /* a send left the buffer not writable */
     bool rtt_timing;
     bool persist; /* the rexmt timer is the persist timer */
     bool cwnd_limited;
@@ -346,6 +346,8 @@ void tcp_window_measure(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_s
 uint32_t tcp_sndbuf_free(const struct tcp_pcb *pcb);
 bool tcp_sndbuf_writable(const struct tcp_pcb *pcb);
 void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Tells whoever found no room that there is some again. */
+void tcp_sndbuf_tell(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* ---- tcp_mss.c ---- */
 

@@ -65,6 +65,8 @@ ssize_t tcp_send(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, 
             tcp_output(tcp, pcb);
     }
     tcp_mem_update(tcp, pcb);
+    if (!tcp_sndbuf_writable(pcb))
+        pcb->nospace = true;
     if (done == len) {
         if (len && flags & TCP_IO_OOB)
             mark_urgent(tcp, pcb);

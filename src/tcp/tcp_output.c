@@ -186,6 +186,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
         ok = send_frame(tcp, pcb, 0);
     tcp_cc_sent(pcb, limited);
     arm_timers(tcp, pcb, !ok);
+    tcp_sndbuf_tell(tcp, pcb);
 }
 
 void tcp_output_probe(struct tcp *tcp, struct tcp_pcb *pcb)

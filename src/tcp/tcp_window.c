@@ -13,6 +13,8 @@
  * Send buffer: half of sndbuf_bytes too; it follows cwnd, with room for two of them: one in flight,
  * one to fill the next round trip from.
  */
+#include <poll.h>
+
 #include "tcp/tcp_int.h"
 
 uint32_t tcp_window_capacity(const struct tcp_pcb *pcb)
@@ -176,4 +178,12 @@ void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb)
     if (want > pcb->conf.sndbuf_bytes &&
         tcp->mem_bytes < arena_stats(tcp->net->arena).size_bytes / 4)
         pcb->conf.sndbuf_bytes = (uint32_t)want;
+}
+
+void tcp_sndbuf_tell(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    if (!pcb->nospace || pcb->shut & TCP_SHUT_WR || !tcp_sndbuf_writable(pcb))
+        return;
+    pcb->nospace = false;
+    tcp_ready(tcp, pcb, POLLOUT | POLLWRNORM);
 }

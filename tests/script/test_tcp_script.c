@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(r, close_suite());
     srunner_add_suite(r, input_suite());
     srunner_add_suite(r, data_suite());
+    srunner_add_suite(r, output_suite());
 
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
