@@ -70,6 +70,18 @@ void acd_start(struct net *net, struct netif_addr *a)
     }
 }
 
+void acd_resume(struct net *net, struct netif_addr *a)
+{
+    switch (a->state) {
+    case ADDR_TENTATIVE:
+    case ADDR_CONFLICT:
+        acd_start(net, a);
+        break;
+    case ADDR_VALID: /* announced already, or nearly so */
+        break;
+    }
+}
+
 /* RFC 5227 2.1.1 */
 static void acd_probe_step(struct net *net, struct netif_addr *a)
 {

@@ -82,6 +82,19 @@ void ip_loop_timer(struct net *net)
     }
 }
 
+void ip_loop_repair(struct net *net)
+{
+    while (!list_empty(&net->loop)) {
+        struct loop_packet *p = container_of(net->loop.next, struct loop_packet, node);
+
+        net->loop.next = p->node.next; /* the way back may be broken */
+        arena_free(net->arena, p, p->block_bytes);
+    }
+    list_init(&net->loop);
+    net->loop_bytes = 0;
+    timer_init(&net->loop_timer, NET_TIMER_LOOP);
+}
+
 void ip_loop_fini(struct net *net)
 {
     struct list *node;

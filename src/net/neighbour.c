@@ -198,6 +198,28 @@ void neighbour_fini(struct net *net)
     net->neighbours = NULL;
 }
 
+/* Everything is forgotten: it is asked for again when it is needed. */
+void neighbour_repair(struct net *net)
+{
+    struct neighbours *ns = net->neighbours;
+
+    slab_rebuild(&ns->slab);
+    for (struct neighbour *n = slab_next(&ns->slab, NULL), *next; n; n = next) {
+        next = slab_next(&ns->slab, n);
+        while (n->queue.next && !list_empty(&n->queue)) {
+            struct waiting *w = container_of(n->queue.next, struct waiting, node);
+
+            n->queue.next = w->node.next; /* the way back may be broken */
+            waiting_free(net, w);
+        }
+        slab_free(&ns->slab, n);
+    }
+    hash_reset(&ns->by_addr);
+    list_init(&ns->lru);
+    ns->queue_bytes = 0;
+    timer_init(&ns->gc, NET_TIMER_NEIGHBOURS);
+}
+
 void neighbour_forget_netif(struct net *net, const struct netif *nif)
 {
     LIST_FOREACH_SAFE (node, &net->neighbours->lru) {

@@ -55,6 +55,17 @@ void net_fini(struct net *net)
     route_fini(net);
 }
 
+void net_repair(struct net *net)
+{
+    netif_repair(net);
+    route_repair(net);
+    path_repair(net);
+    neighbour_repair(net);
+    reassembly_repair(net);
+    ip_loop_repair(net);
+    net_routes_changed(net);
+}
+
 void net_routes_changed(struct net *net)
 {
     if (++net->route_generation == 0) /* 0 means: not looked up */

@@ -109,6 +109,10 @@ struct net {
 int net_init(struct net *net, struct arena *a, uint64_t seed);
 /* Frees everything that net holds. No transport may use it any more. */
 void net_fini(struct net *net);
+/* After a process died inside an entry, with the arena rebuilt and net->timers emptied: makes
+ * lists, tables and timers anew. Interfaces, addresses and routes stay; what can come again
+ * (neighbours and the packets that wait for them, path MTUs, fragments) is dropped. */
+void net_repair(struct net *net);
 /* Runs a timer of TIMER_LAYER_NET that came due. */
 void net_timer(struct net *net, struct timer *t);
 /* Hands f to the link, traced and counted. The errors of net_env.output. */

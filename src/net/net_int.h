@@ -32,6 +32,7 @@ static inline uint64_t net_hash(const struct net *net, const void *key, size_t l
 
 int netif_init(struct net *net); /* 0, -ENOMEM */
 void netif_fini(struct net *net);
+void netif_repair(struct net *net);
 /* The first valid address of nif, preferably on the subnet of near (may be NULL); NULL: none. */
 struct netif_addr *netif_pick_addr(const struct netif *nif, const struct ip_addr *near);
 
@@ -39,6 +40,7 @@ struct netif_addr *netif_pick_addr(const struct netif *nif, const struct ip_addr
 
 int route_init(struct net *net); /* 0, -ENOMEM */
 void route_fini(struct net *net);
+void route_repair(struct net *net);
 /* The best route to dst whose interface is up (only: and is this one); a route over an interface
  * that is down if there is no other; NULL: none. */
 struct route *route_find(struct net *net, const struct ip_addr *dst, const struct netif *only);
@@ -50,6 +52,7 @@ void route_forget_netif(struct net *net, const struct netif *nif);
 
 int path_init(struct net *net); /* 0, -ENOMEM */
 void path_fini(struct net *net);
+void path_repair(struct net *net);
 void path_mtu_timer(struct net *net);
 
 /* ---- neighbour.c, neighbour_arp.c ---- */
@@ -58,6 +61,7 @@ struct neighbour;
 
 int neighbour_init(struct net *net); /* 0, -ENOMEM */
 void neighbour_fini(struct net *net);
+void neighbour_repair(struct net *net);
 void neighbour_timer(struct net *net, struct timer *t);
 void neighbour_gc(struct net *net);
 void neighbour_forget_netif(struct net *net, const struct netif *nif);
@@ -77,6 +81,8 @@ extern const struct mac neighbour_broadcast_mac;
 
 /* Begins to probe a (tentative), or to announce it (valid). */
 void acd_start(struct net *net, struct netif_addr *a);
+/* The same after net_repair(), when the timer is lost: a valid address is not announced again. */
+void acd_resume(struct net *net, struct netif_addr *a);
 void acd_timer(struct net *net, struct netif_addr *a);
 /* Judges an ARP packet by another host. True when it claims an address of ours: nothing must be
  * learnt from it. */
@@ -86,6 +92,7 @@ bool acd_input(struct net *net, struct netif *nif, const struct arp *arp);
 
 int reassembly_init(struct net *net); /* 0, -ENOMEM */
 void reassembly_fini(struct net *net);
+void reassembly_repair(struct net *net);
 /* Takes the fragment pkt, whose header is h. When it completes a datagram: true, and *whole
  * describes that datagram, in a block that the caller gives back with reassembly_done(). */
 struct reassembly_whole {
@@ -118,6 +125,7 @@ void ip_input(struct net *net, struct netif *nif, const struct ip_rx *rx);
 int ip_loop_output(struct net *net, const struct frame *f); /* 0, -ENOBUFS, -ENOMEM */
 void ip_loop_timer(struct net *net);
 void ip_loop_fini(struct net *net);
+void ip_loop_repair(struct net *net);
 
 /* ---- icmp.c ---- */
 

@@ -33,6 +33,39 @@ void netif_fini(struct net *net)
         hash_destroy(&net->addrs);
 }
 
+/* Lists and table are made anew from the slabs. An object whose owner died before it was filled in
+ * is freed. */
+void netif_repair(struct net *net)
+{
+    struct netif_addr *a, *next;
+
+    slab_rebuild(&net->netif_slab);
+    slab_rebuild(&net->addr_slab);
+    list_init(&net->netifs);
+    list_init(&net->netifs_gone);
+    hash_reset(&net->addrs);
+    for (struct netif *nif = slab_next(&net->netif_slab, NULL), *after; nif; nif = after) {
+        after = slab_next(&net->netif_slab, nif);
+        if (nif->index == 0) {
+            slab_free(&net->netif_slab, nif);
+            continue;
+        }
+        list_init(&nif->addrs);
+        list_push(nif->gone ? &net->netifs_gone : &net->netifs, &nif->node);
+    }
+    for (a = slab_next(&net->addr_slab, NULL); a; a = next) {
+        next = slab_next(&net->addr_slab, a);
+        if (!a->nif || a->nif->gone) {
+            slab_free(&net->addr_slab, a);
+            continue;
+        }
+        timer_init(&a->timer, NET_TIMER_ADDR);
+        list_push(&a->nif->addrs, &a->node);
+        hash_insert(&net->addrs, &a->by_addr, net_hash(net, &a->addr, sizeof(a->addr)));
+        acd_resume(net, a);
+    }
+}
+
 /* A removed interface of the same index and name, taken off the list of those. */
 static struct netif *netif_revive(struct net *net, const struct netif *desc)
 {
@@ -60,6 +93,7 @@ struct netif *netif_add(struct net *net, const struct netif *desc)
     if (!nif)
         return NULL;
     *nif = *desc;
+    nif->gone = false;
     list_init(&nif->addrs);
     memset(&nif->stats, 0, sizeof(nif->stats));
     list_push(&net->netifs, &nif->node);
@@ -80,6 +114,7 @@ void netif_remove(struct net *net, struct netif *nif)
     struct list *node;
 
     nif->up = false;
+    nif->gone = true;
     route_forget_netif(net, nif);
     neighbour_forget_netif(net, nif);
     reassembly_forget_netif(net, nif);

@@ -34,6 +34,7 @@ struct netif {
     uint32_t gso_max_bytes; /* largest TCP payload in one super-frame; 0: the link cannot segment */
     bool csum_offload;      /* the link finishes transport checksums */
     bool up;                /* carrier and administrative state */
+    bool gone;              /* netif_remove() took it away */
     struct list addrs;      /* of struct netif_addr */
     struct netif_stats stats;
 };

@@ -77,6 +77,21 @@ void path_fini(struct net *net)
     net->path_mtus = NULL;
 }
 
+/* Path MTUs are only a memory of messages: they come again. */
+void path_repair(struct net *net)
+{
+    struct path_mtus *ms = net->path_mtus;
+
+    slab_rebuild(&ms->slab);
+    for (struct path_mtu *m = slab_next(&ms->slab, NULL), *next; m; m = next) {
+        next = slab_next(&ms->slab, m);
+        slab_free(&ms->slab, m);
+    }
+    hash_reset(&ms->by_dst);
+    list_init(&ms->oldest_first);
+    timer_init(&ms->timer, NET_TIMER_PATH_MTU);
+}
+
 static struct path_mtu *path_mtu_find(struct net *net, const struct ip_addr *dst)
 {
     struct path_mtus *ms = net->path_mtus;
@@ -259,7 +274,7 @@ int path_lookup(struct net *net, const struct ip_addr *dst, const struct ip_addr
     int err;
 
     *out = (struct ip_path){.dst = *dst, .src = *src, .bound = nif};
-    if (nif && netif_by_index(net, nif->index) != nif)
+    if (nif && nif->gone)
         return -ENODEV;
     if (addr_is_any(dst))
         return -ENETUNREACH;

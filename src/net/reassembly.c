@@ -117,6 +117,27 @@ void reassembly_fini(struct net *net)
     net->reassembly = NULL;
 }
 
+/* Datagrams in pieces are lost, as if by the network. */
+void reassembly_repair(struct net *net)
+{
+    struct reassembly *ra = net->reassembly;
+
+    slab_rebuild(&ra->entries);
+    for (struct reassembly_entry *e = slab_next(&ra->entries, NULL), *next; e; e = next) {
+        next = slab_next(&ra->entries, e);
+        while (e->fragments.next && !list_empty(&e->fragments)) {
+            struct fragment *f = container_of(e->fragments.next, struct fragment, node);
+
+            e->fragments.next = f->node.next; /* the way back may be broken */
+            arena_free(net->arena, f, f->block_bytes);
+        }
+        slab_free(&ra->entries, e);
+    }
+    hash_reset(&ra->by_key);
+    list_init(&ra->oldest_first);
+    ra->bytes = 0;
+}
+
 void reassembly_forget_netif(struct net *net, const struct netif *nif)
 {
     LIST_FOREACH_SAFE (node, &net->reassembly->oldest_first) {

@@ -47,6 +47,25 @@ int route_init(struct net *net)
     return hash_init(&net->routes_by_prefix, net->arena, 16) ? 0 : -ENOMEM;
 }
 
+void route_repair(struct net *net)
+{
+    slab_rebuild(&net->route_slab);
+    list_init(&net->routes);
+    hash_reset(&net->routes_by_prefix);
+    memset(net->routes_of_len, 0, sizeof(net->routes_of_len));
+    for (struct route *r = slab_next(&net->route_slab, NULL), *next; r; r = next) {
+        next = slab_next(&net->route_slab, r);
+        if (!r->nif || r->nif->gone || r->prefix_len > prefix_bits_max(&r->dst)) {
+            slab_free(&net->route_slab, r);
+            continue;
+        }
+        list_push(&net->routes, &r->node);
+        hash_insert(&net->routes_by_prefix, &r->by_prefix,
+                    prefix_hash(net, &r->dst, prefix_bits(r)));
+        net->routes_of_len[prefix_bits(r)]++;
+    }
+}
+
 static void route_free(struct net *net, struct route *r)
 {
     net->routes_of_len[prefix_bits(r)]--;

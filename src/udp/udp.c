@@ -48,9 +48,9 @@ struct ip_addr udp_any(const struct udp_pcb *pcb)
 
 uint32_t udp_block_bytes(size_t bytes)
 {
-    size_t block = 64;
+    size_t block = 64; /* base/arena.h */
 
-    if (bytes > 32768)
+    if (bytes > 2048)
         return (uint32_t)((bytes + ARENA_PAGE_BYTES - 1) & ~(size_t)(ARENA_PAGE_BYTES - 1));
     while (block < bytes)
         block *= 2;
@@ -85,17 +85,64 @@ void udp_close(struct udp *udp, struct udp_pcb *pcb)
     slab_free(&udp->pcbs, pcb);
 }
 
-/* May a socket be bound to addr? Linux lets it be any, ours, or a group. */
-static bool udp_addr_bindable(struct udp *udp, const struct ip_addr *addr)
+/* Keeps what can be reached from the list's head, mends the way back and counts the memory. */
+static void udp_repair_queue(struct udp_pcb *pcb)
 {
-    if (addr_is_any(addr) || addr_is_multicast(addr) || addr_is_broadcast(addr) ||
-        netif_find_addr(udp->net, addr))
+    struct list *prev = &pcb->queue;
+
+    for (struct list *n = pcb->queue.next; n != &pcb->queue; n = n->next) {
+        const struct udp_dgram *d = container_of(n, struct udp_dgram, node);
+
+        pcb->queue_bytes += udp_block_bytes(sizeof(*d) + d->len);
+        n->prev = prev;
+        prev = n;
+    }
+    pcb->queue.prev = prev;
+    prev = &pcb->errors;
+    for (struct list *n = pcb->errors.next; n != &pcb->errors; n = n->next) {
+        pcb->queue_bytes += udp_block_bytes(container_of(n, struct udp_error, node)->block_bytes);
+        n->prev = prev;
+        prev = n;
+    }
+    pcb->errors.prev = prev;
+}
+
+void udp_repair(struct udp *udp)
+{
+    slab_rebuild(&udp->pcbs);
+    hash_reset(&udp->ports);
+    hash_reset(&udp->demux);
+    for (struct udp_pcb *pcb = slab_next(&udp->pcbs, NULL), *next; pcb; pcb = next) {
+        next = slab_next(&udp->pcbs, pcb);
+        if (!pcb->errors.next) { /* the owner died in udp_open() */
+            slab_free(&udp->pcbs, pcb);
+            continue;
+        }
+        pcb->queue_bytes = 0;
+        udp_repair_queue(pcb);
+        if (pcb->local.port)
+            udp_demux_insert(udp, pcb);
+    }
+}
+
+/* Is addr a broadcast or multicast address? */
+static bool udp_addr_is_group(struct udp *udp, const struct ip_addr *addr)
+{
+    if (addr_is_multicast(addr) || addr_is_broadcast(addr))
         return true;
     LIST_FOREACH (node, &udp->net->netifs) {
         if (netif_is_broadcast(container_of(node, struct netif, node), addr))
             return true;
     }
     return false;
+}
+
+/* May a socket be bound to addr? Linux lets it be any, ours, or a group. */
+static bool udp_addr_bindable(struct udp *udp, const struct udp_pcb *pcb,
+                              const struct ip_addr *addr)
+{
+    return addr_is_any(addr) || pcb->freebind || netif_find_addr(udp->net, addr) ||
+           udp_addr_is_group(udp, addr);
 }
 
 struct udp_pick {
@@ -118,7 +165,7 @@ int udp_bind(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *local)
 
     if (pcb->bound)
         return -EINVAL;
-    if (!udp_addr_bindable(udp, &local->addr))
+    if (!udp_addr_bindable(udp, pcb, &local->addr))
         return -EADDRNOTAVAIL;
     if (local->port == 0) {
         uint16_t port = net_pick_port(udp->net, local, NULL, NET_PORT_LOW, NET_PORT_HIGH,
@@ -133,7 +180,7 @@ int udp_bind(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *local)
     pcb->local = pick.local;
     pcb->addr_locked = !addr_is_any(&local->addr);
     pcb->port_locked = local->port != 0;
-    pcb->local_group = pcb->addr_locked && !netif_find_addr(udp->net, &local->addr);
+    pcb->local_group = udp_addr_is_group(udp, &local->addr);
     pcb->rr_seq = udp->next_seq++;
     udp_demux_insert(udp, pcb);
     return 0;

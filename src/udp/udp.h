@@ -59,6 +59,7 @@ struct udp_pcb {
     bool v6;                       /* an AF_INET6 socket: its wildcard is :: */
     bool addr_locked, port_locked; /* chosen by the user in udp_bind(): kept by udp_disconnect() */
     bool local_group;              /* bound to a broadcast or multicast address: no source */
+    bool freebind;                 /* IP_FREEBIND: may be bound to an address that is not there */
     uint64_t drops;
     uint32_t rr_seq; /* order of binding: the last one wins, SO_REUSEPORT spreads by it */
 };
@@ -78,11 +79,13 @@ struct udp {
 
 int udp_init(struct udp *udp, struct net *net); /* 0, -ENOMEM */
 void udp_fini(struct udp *udp);                 /* frees everything; no pcb may be used any more */
+/* After a process died inside an entry (net_repair()): makes tables and queues anew. */
+void udp_repair(struct udp *udp);
 struct udp_pcb *udp_open(struct udp *udp, void *owner); /* NULL: no memory */
 void udp_close(struct udp *udp, struct udp_pcb *pcb);   /* frees it and its queue */
 /* Binds to local; port 0 picks one (RFC 6056). 0; -EADDRINUSE by Linux's rules for
  * SO_REUSEADDR/SO_REUSEPORT; -EADDRNOTAVAIL for an address that is neither the stack's nor any,
- * broadcast or multicast; -EINVAL if bound. */
+ * broadcast or multicast, unless freebind; -EINVAL if bound. */
 int udp_bind(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *local);
 /* Sets the peer (binding first if need be). 0; -EACCES for broadcast without the option;
  * path_lookup()'s. */

@@ -41,7 +41,10 @@ static int udp_route(struct udp *udp, struct udp_pcb *pcb, const struct endpoint
 
     if (!to && !src && !nif) {
         *path = &pcb->path;
-        return path_refresh(udp->net, &pcb->path);
+        if (pcb->path.bound == pcb->nif)
+            return path_refresh(udp->net, &pcb->path);
+        from = pcb->path.src; /* SO_BINDTODEVICE came after connect() */
+        return path_lookup(udp->net, &pcb->remote.addr, &from, pcb->nif, &pcb->path);
     }
     if (!to)
         to = &pcb->remote;

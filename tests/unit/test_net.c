@@ -507,6 +507,7 @@ int main(void)
     suite_add_tcase(s, test_net_udp_output());
     suite_add_tcase(s, test_net_udp_input());
     suite_add_tcase(s, test_net_memory());
+    suite_add_tcase(s, test_net_repair());
     r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);

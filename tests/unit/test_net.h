@@ -26,6 +26,7 @@ TCase *test_net_net(void);
 TCase *test_net_netif(void);
 TCase *test_net_path(void);
 TCase *test_net_reassembly(void);
+TCase *test_net_repair(void);
 TCase *test_net_route(void);
 TCase *test_net_udp(void);
 TCase *test_net_udp_demux(void);

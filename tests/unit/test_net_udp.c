@@ -75,6 +75,18 @@ START_TEST(test_bind_addresses)
         ck_assert_int_eq(bind_to(pcb, t[i].addr, 7001), t[i].err ? t[i].err : -EINVAL);
         udp_close(h.udp, pcb);
     }
+    /* IP_FREEBIND: bound to what is not there, but nothing is sent from it. */
+    {
+        struct udp_pcb *pcb = open_pcb();
+
+        pcb->freebind = true;
+        ck_assert_int_eq(bind_to(pcb, US + 0x50, 7000), 0);
+        ck_assert_int_eq(host_udp_send(&h, pcb, PEER, 9, "x", 1), -EADDRNOTAVAIL);
+        host_add_addr(&h, h.nif, US + 0x50, 24);
+        ck_assert_int_eq(host_udp_send(&h, pcb, PEER, 9, "x", 1), 1);
+        host_input_udp(&h, &(struct in_ip){.dst = US + 0x50}, 1, 7000, "x", 1);
+        ck_assert(udp_peek(pcb) != NULL);
+    }
     host_end(&h);
 }
 END_TEST

@@ -216,6 +216,30 @@ START_TEST(test_connected_sends_elsewhere)
 }
 END_TEST
 
+/* SO_BINDTODEVICE after connect(). */
+START_TEST(test_bound_late)
+{
+    struct udp_pcb *pcb;
+    struct netif *second;
+    struct endpoint far = ep(FAR, 53);
+    struct sent *s;
+
+    start();
+    second = host_add_netif(&h, 2, NETIF_IP, 1500);
+    pcb = host_udp(&h, 0, 7000);
+    ck_assert_int_eq(udp_connect(h.udp, pcb, &far), 0);
+    for (int i = 0; i < 3; i++) {
+        pcb->nif = i == 1 ? second : NULL;
+        ck_assert_int_eq(host_udp_send(&h, pcb, 0, 0, "x", 1), 1);
+        s = host_take_ip(&h, 17);
+        ck_assert(s->nif == (i == 1 ? second : h.nif));
+        ck_assert_uint_eq(s->ip.src, US);
+        free(s);
+    }
+    host_end(&h);
+}
+END_TEST
+
 /* Linux's IP_MTU_DISCOVER. The path to FAR takes 1000, the interface 1500. */
 START_TEST(test_mtu_discover)
 {
@@ -352,6 +376,7 @@ TCase *test_net_udp_output(void)
     tcase_add_test(tc, test_without_address);
     tcase_add_test(tc, test_source_override);
     tcase_add_test(tc, test_connected_sends_elsewhere);
+    tcase_add_test(tc, test_bound_late);
     tcase_add_test(tc, test_mtu_discover);
     tcase_add_test(tc, test_many_pieces);
     tcase_add_test(tc, test_largest);
