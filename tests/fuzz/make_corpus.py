@@ -84,7 +84,75 @@ FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << i for i in range(8))
 DNS_QUERY = (bytes.fromhex("123401000001000000000000") + b"\7example\3com\0"
              + bytes.fromhex("00010001"))
 
+
+# Steps of the target "net" (fuzz_net.c).
+FRAME, TIME, SEND, SHORT, MEND, OTHER_NIF, CSUM_GOOD, SUPER = 0, 1, 2, 3, 4, 8, 16, 32
+
+
+def step(kind, data=b"", arg=0):
+    return struct.pack("!BBH", kind, arg, len(data)) + data
+
+
+def wait(milliseconds):
+    return struct.pack("!BBH", TIME, 0, milliseconds)
+
+
+def frame(packet, kind=MEND, arg=0):
+    return step(FRAME | kind, eth(0x0800, packet), arg)
+
+
+def arp_reply(spa=IP_A):
+    return step(FRAME, eth(0x0806, arp(2, tha=MAC_B, spa=spa).ljust(46, b"\0")))
+
+
+def fragments(proto, payload, size, order=None, ident=7):
+    pieces = []
+    for at in range(0, len(payload), size):
+        more = 0x2000 if at + size < len(payload) else 0
+        pieces.append(frame(ipv4(proto, payload[at:at + size], flags=more | at // 8, ident=ident)))
+    return b"".join(pieces[i] for i in (order or range(len(pieces))))
+
+
+def about_ours(kind, code, rest=b"\0" * 4, dst=IP_A):
+    """An ICMP error about a datagram of ours from port 53 to port 49152."""
+    ours = struct.pack("!HHHH", 53, 49152, 12, 0) + b"data"
+    quote = ipv4(17, ours, total=1500)
+    quote = quote[:12] + IP_B + dst + quote[20:]
+    return frame(ipv4(1, icmp(kind, code, rest, quote)))
+
+
 CORPUS = {
+    "net": {
+        "udp": frame(ipv4(17, udp(DNS_QUERY))) * 3,
+        "udp-no-port": arp_reply() + frame(ipv4(17, udp(b"x")[:2] + b"\0\7" + udp(b"x")[4:])),
+        "echo": arp_reply() + frame(ipv4(1, icmp(8, 0, b"\x12\x34\0\1", b"abcdefgh" * 10))),
+        "fragments": fragments(17, udp(b"0123456789abcdef" * 100), 480),
+        "fragments-out-of-order": fragments(17, udp(b"0123456789abcdef" * 100), 480, [3, 0, 2, 1]),
+        "fragments-overlap": fragments(17, udp(b"0" * 1000), 480)
+        + frame(ipv4(17, b"1" * 488, flags=0x2001, ident=7)),
+        "fragments-time-out": arp_reply() + fragments(17, udp(b"0" * 1000), 480, [0, 2]) + wait(31000),
+        "echo-in-fragments": fragments(1, icmp(8, 0, body=b"x" * 3000), 1480),
+        "arp": step(FRAME, eth(0x0806, arp(1).ljust(46, b"\0"), dst=b"\xff" * 6)) + arp_reply()
+        + step(FRAME, eth(0x0806, arp(1, spa=IP_B), dst=b"\xff" * 6)) * 2 + wait(65000),
+        "send-unanswered": step(SEND, b"data", 1) + step(SEND, b"data", 4 * 2) + wait(4000),
+        "send-answered": step(SEND, b"x" * 4000, 0) + arp_reply() + step(SEND, b"y", 2) + wait(60000)
+        + step(SEND, b"z", 0) + wait(9000),
+        "send-to-self": step(SEND, b"data", 4) + step(SEND, b"", 5),
+        "send-elsewhere": step(SEND, b"x" * 1000, 12),
+        "icmp-errors": about_ours(3, 3) + about_ours(3, 1) + about_ours(3, 4, b"\0\0\x05\x14")
+        + about_ours(11, 0) + about_ours(12, 0) + about_ours(5, 1) + about_ours(3, 4),
+        "path-mtu": about_ours(3, 4, b"\0\0\0\x44") + step(SEND, b"x" * 1200, 0) + arp_reply()
+        + wait(65000) * 10,
+        "unknown-protocol": arp_reply() + frame(ipv4(132, b"0123456789")),
+        "options": frame(ipv4(17, udp(DNS_QUERY), options=bytes.fromhex("07070400000000") + b"\0")),
+        "broadcast": step(FRAME | MEND, eth(0x0800, ipv4(17, udp(b"x"))[:16] + b"\xff" * 4 + udp(b"x"),
+                                            dst=b"\xff" * 6)),
+        "super-frame": frame(ipv4(17, udp(b"x" * 1000)), MEND | SUPER | CSUM_GOOD, 25),
+        "tcp": frame(ipv4(6, tcp(SYN, SYN_OPTIONS))),
+        "bare-ip": step(FRAME | MEND | OTHER_NIF, ipv4(17, udp(DNS_QUERY))),
+        "no-memory": b"".join(step(SHORT, arg=i % 3 + 1) + frame(ipv4(17, udp(b"x" * 100)))
+                              + step(SEND, b"x" * 3000, i) for i in range(12)) + wait(4000),
+    },
     "eth": {
         "ipv4": eth(0x0800, ipv4(17, udp(DNS_QUERY))),
         "arp-broadcast": eth(0x0806, arp(1).ljust(46, b"\0"), dst=b"\xff" * 6),
