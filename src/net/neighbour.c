@@ -52,7 +52,7 @@ struct neighbour {
     uint8_t tries;
     struct timer timer;
     uint32_t reachable_us;
-    uint64_t used_at_us, asked_at_us, updated_at_us, confirmed_at_us;
+    uint64_t used_at_us, updated_at_us, confirmed_at_us;
     struct list queue; /* of struct waiting */
     uint32_t queue_bytes;
 };
@@ -344,7 +344,6 @@ static void neighbour_ask(struct net *net, struct neighbour *n)
     if (a)
         spa = addr_get_v4(&a->addr);
     n->tries++;
-    n->asked_at_us = net->now_us;
     timer_set(&net->timers, &n->timer, net->now_us + RETRANS_US);
     neighbour_arp_send(net, n->nif, ARP_REQUEST, known ? &n->mac : &neighbour_broadcast_mac, spa,
                        NULL, addr_get_v4(&n->addr));
@@ -465,18 +464,13 @@ void neighbour_learn(struct net *net, struct netif *nif, const struct ip_addr *a
     neighbour_flush(net, n);
 }
 
-/* Begins to ask for n, unless it was asked less than a second ago (RFC 1122 2.3.2.1: no ARP
- * floods). */
+/* Begins to ask for n anew. If it has failed, the last request is a second old by now: no flood
+ * (RFC 1122 2.3.2.1). */
 static void neighbour_solicit(struct net *net, struct neighbour *n)
 {
-    uint64_t next_us = n->asked_at_us + RETRANS_US;
-
     n->state = NEIGHBOUR_INCOMPLETE;
     n->tries = 0;
-    if (n->asked_at_us != 0 && net->now_us < next_us)
-        timer_set(&net->timers, &n->timer, next_us);
-    else
-        neighbour_ask(net, n);
+    neighbour_ask(net, n);
 }
 
 static void neighbour_used(struct net *net, struct neighbour *n)

@@ -106,12 +106,10 @@ static struct reassembly_entry *entry_oldest(struct reassembly *ra)
 void reassembly_fini(struct net *net)
 {
     struct reassembly *ra = net->reassembly;
-    struct reassembly_entry *e;
 
     if (!ra)
         return;
-    while ((e = entry_oldest(ra)))
-        entry_free(net, e);
+    /* The entries went with their interfaces. */
     hash_destroy(&ra->by_key);
     arena_free(net->arena, ra, sizeof(*ra));
     net->reassembly = NULL;

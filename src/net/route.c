@@ -77,10 +77,7 @@ static void route_free(struct net *net, struct route *r)
 
 void route_fini(struct net *net)
 {
-    struct list *node;
-
-    while ((node = list_first(&net->routes)))
-        route_free(net, container_of(node, struct route, node));
+    /* The routes went with their interfaces. */
     if (net->routes_by_prefix.arena)
         hash_destroy(&net->routes_by_prefix);
 }

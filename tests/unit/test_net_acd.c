@@ -122,6 +122,8 @@ START_TEST(test_conflict_while_probing)
         break;
     }
     ck_assert_uint_eq(h.net->stats.arp_conflicts, 1);
+    claim(ARP_REQUEST, US, PEER); /* it is his now */
+    ck_assert_uint_eq(h.net->stats.arp_conflicts, 1);
     host_pass(&h, 59 * SECOND);
     host_expect_nothing(&h);
     ck_assert(!usable());

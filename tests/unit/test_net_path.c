@@ -302,6 +302,13 @@ START_TEST(test_path_mtu_no_memory)
     ck_assert_uint_eq(mtu_to(FAR), 1500);
     ck_assert_uint_eq(told(FAR, 1400, 1500), 1400);
     ck_assert_uint_eq(mtu_to(FAR), 1400);
+    /* The oldest makes room. */
+    ck_assert_uint_eq(told(FAR + 1, 1400, 1500), 1400);
+    arena_fail_at(h.arena, 1);
+    ck_assert_uint_eq(told(FAR + 2, 1400, 1500), 1400);
+    ck_assert_uint_eq(mtu_to(FAR), 1500);
+    ck_assert_uint_eq(mtu_to(FAR + 1), 1400);
+    ck_assert_uint_eq(mtu_to(FAR + 2), 1400);
     host_end(&h);
 }
 END_TEST

@@ -321,6 +321,42 @@ START_TEST(test_memory_bounded)
 }
 END_TEST
 
+/* The first fragments of other datagrams, n of them or until one is given up; how many. */
+static uint32_t fill(uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n && h.net->stats.ip_reasm_fail == 0; i++) {
+        struct in_ip ip = {.proto = 6, .id = 1, .mf = true, .src = 0x0a000000 + i};
+
+        host_input_ip(&h, &ip, whole, 1480);
+    }
+    return i;
+}
+
+/* The oldest datagram, growing while memory is full, does not displace itself. */
+START_TEST(test_oldest_grows)
+{
+    uint32_t full;
+
+    start();
+    piece(1, 0, 800, true);
+    full = fill(10000);
+    ck_assert_uint_lt(full, 10000);
+    host_end(&h);
+    start();
+    piece(1, 0, 800, true);
+    ck_assert_uint_eq(fill(full - 1), full - 1);
+    ck_assert_uint_eq(h.net->stats.ip_reasm_fail, 0);
+    piece(1, 800, 1480, true);
+    piece(1, 2280, 1480, true);
+    ck_assert_uint_eq(h.net->stats.ip_reasm_fail, 1);
+    piece(1, 3760, 8, false);
+    expect_whole(3768);
+    host_end(&h);
+}
+END_TEST
+
 /* One datagram in very many pieces is bounded as well. */
 START_TEST(test_many_pieces)
 {
@@ -428,6 +464,7 @@ TCase *test_net_reassembly(void)
     tcase_add_test(tc, test_timeout);
     tcase_add_test(tc, test_timeout_silent);
     tcase_add_test(tc, test_memory_bounded);
+    tcase_add_test(tc, test_oldest_grows);
     tcase_add_test(tc, test_many_pieces);
     tcase_add_test(tc, test_ecn);
     tcase_add_test(tc, test_options);

@@ -155,6 +155,38 @@ START_TEST(test_interface_down)
 }
 END_TEST
 
+/* The table keeps both families. */
+START_TEST(test_ipv6)
+{
+    struct route r = {.nif = NULL};
+    struct ip_addr dst;
+
+    host_start_ready(&h);
+    r.nif = h.nif;
+    ck_assert(addr_parse("2001:db8::1", &dst));
+    ck_assert(route_find(h.net, &dst, NULL) == NULL);
+    r.metric = 1;
+    ck_assert_int_eq(route_add(h.net, &r), 0); /* ::/0 */
+    ck_assert(addr_parse("2001:db8::", &r.dst));
+    r.prefix_len = 32;
+    r.metric = 2;
+    ck_assert_int_eq(route_add(h.net, &r), 0);
+    r.prefix_len = 128;
+    r.metric = 3;
+    ck_assert_int_eq(route_add(h.net, &r), 0);
+    r.prefix_len = 129;
+    ck_assert_int_eq(route_add(h.net, &r), -EINVAL);
+    ck_assert_uint_eq(route_find(h.net, &dst, NULL)->metric, 2);
+    ck_assert(addr_parse("2001:db8::", &dst));
+    ck_assert_uint_eq(route_find(h.net, &dst, NULL)->metric, 3);
+    ck_assert(addr_parse("2001:db9::", &dst));
+    ck_assert_uint_eq(route_find(h.net, &dst, NULL)->metric, 1);
+    dst = addr_v4(FAR);
+    ck_assert_uint_eq(route_find(h.net, &dst, NULL)->metric, 0); /* the default route of IPv4 */
+    host_end(&h);
+}
+END_TEST
+
 START_TEST(test_no_memory)
 {
     host_start_ready(&h);
@@ -180,6 +212,7 @@ TCase *test_net_route(void)
     tcase_add_test(tc, test_every_prefix_length);
     tcase_add_test(tc, test_many);
     tcase_add_test(tc, test_interface_down);
+    tcase_add_test(tc, test_ipv6);
     tcase_add_test(tc, test_no_memory);
     return tc;
 }
