@@ -35,6 +35,8 @@ PY
 }
 
 for pair in "kernel shim" "shim shim" "shim kernel"; do
+    kernel_mark "$NS_A"
+    kernel_mark "$NS_B"
     # shellcheck disable=SC2086
     {
         one $pair "TCP" -n 200M
@@ -43,6 +45,7 @@ for pair in "kernel shim" "shim shim" "shim kernel"; do
         one $pair "UDP" -u -b 50M -n 5M
         one $pair "UDP -R" -u -b 50M -n 5M -R
     }
-    [ "$pair" = "shim kernel" ] || expect_out a shim "iperf3 client ($pair)"
+    [ "${pair% *}" = kernel ] || expect_out b shim "iperf3 server ($pair)"
+    [ "${pair#* }" = kernel ] || expect_out a shim "iperf3 client ($pair)"
 done
 done_testing

@@ -8,7 +8,8 @@
 #   in_a CMD, in_b CMD  run a command there
 #   start_a CMD, start_b CMD   start it in the background; its pid is in $STARTED; it is ended
 #                       when the test ends
-#   kernel_tcp NS       the kernel's own TCP and UDP counters there that are not zero
+#   kernel_tcp NS       the kernel's own TCP and UDP counters there that have moved (since
+#                       kernel_mark NS)
 #   wait_port NS PORT   until somebody of the kernel listens there (bounded)
 #   ok, not_ok, is, check      results, as TAP; done_testing prints the plan and sets the exit status
 #
@@ -65,14 +66,24 @@ in_b() { ip netns exec "$NS_B" "$@"; }
 start_a() { ip netns exec "$NS_A" "$@" & STARTED=$!; NET_PIDS="$NET_PIDS $STARTED"; }
 start_b() { ip netns exec "$NS_B" "$@" & STARTED=$!; NET_PIDS="$NET_PIDS $STARTED"; }
 
-# What the kernel's own transports did in a namespace. Frames that merely arrive at a borrowed
-# address are seen by the kernel too (InSegs) and dropped there: what counts is that it opened,
-# accepted, delivered and sent nothing.
-kernel_tcp()
+# The counters of the kernel's own transports in namespace $1 that show that it opened, accepted, delivered or sent
+# something. (Frames that merely arrive at a borrowed address are seen by the kernel too, counted as InSegs, and dropped.)
+kernel_counters()
 {
     ip netns exec "$1" nstat -asz TcpActiveOpens TcpPassiveOpens TcpOutSegs TcpRetransSegs \
-        TcpOutRsts UdpOutDatagrams UdpInDatagrams 2>/dev/null |
-        awk '!/^#/ && $2 != 0 { printf "%s%s=%s", sep, $1, $2; sep = " " }'
+        TcpOutRsts UdpOutDatagrams UdpInDatagrams 2>/dev/null | awk '!/^#/ { print $1, $2 }'
+}
+
+# Only what comes after this counts in kernel_tcp.
+kernel_mark() { kernel_counters "$1" >"$TMP/mark-$1"; }
+
+# What the kernel's own transports did in a namespace since kernel_mark, or ever; nothing if nothing.
+kernel_tcp()
+{
+    [ -e "$TMP/mark-$1" ] || : >"$TMP/mark-$1"
+    kernel_counters "$1" | awk -v mark="$TMP/mark-$1" '
+        BEGIN { while ((getline line < mark) > 0) { split(line, f, " "); was[f[1]] = f[2] } }
+        $2 != was[$1] + 0 { printf "%s%s=%d", sep, $1, $2 - was[$1]; sep = " " }'
 }
 
 # Until port $2 is listened to by the kernel in namespace $1 (TCP), at most 10 s.
