@@ -3,11 +3,14 @@
  */
 #include "deadline.h"
 #include "epset.h"
+#include "io/loop.h"
 #include "shim.h"
 
 /* Notes a new instance, so that sockets of ours find their set under each of its descriptors. */
 static int created(int epfd)
 {
+    if (epfd >= 0 && loop_creating) /* libev's own */
+        return loop_new_fd(epfd);
     if (epfd < 0 || shim_inside())
         return epfd;
     shim_in();

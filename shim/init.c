@@ -10,7 +10,6 @@
  */
 #include <sched.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "process.h"
 #include "shim.h"
@@ -35,7 +34,7 @@ __attribute__((constructor)) void shim_init(void)
 
     if (__atomic_load_n(&state, __ATOMIC_ACQUIRE) == 2)
         return;
-    pid_t tid = (pid_t)syscall(SYS_gettid);
+    pid_t tid = gettid(); /* not syscall(): that is ours */
     if (!__atomic_compare_exchange_n(&state, &none, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         /* dlsym() may allocate, and a replaced malloc may call us again: then real has what was
          * found so far. */
