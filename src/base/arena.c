@@ -265,6 +265,7 @@ uint32_t arena_take(struct arena *a, uint32_t n)
 
 void arena_give(struct arena *a, uint32_t page, uint32_t n)
 {
+    arena_hide(a, arena_page_mem(a, page), (size_t)n * ARENA_PAGE_BYTES);
     a->used -= n;
     if (n > 1 || a->cache_len >= ARENA_CACHE_PAGES) {
         run_release(a, page, n);
@@ -328,6 +329,7 @@ static void *block_alloc(struct arena *a, unsigned class)
         arena_order();
         a->table[page].kind = PAGE_BLOCKS;
         partial_insert(a, page);
+        arena_hide(a, arena_page_mem(a, page), ARENA_PAGE_BYTES);
     }
     struct page *p = &a->table[page];
     unsigned block = (unsigned)__builtin_ctzll(p->map);
@@ -350,6 +352,7 @@ static bool block_free(struct arena *a, uint32_t page, const void *mem, unsigned
     if (!p->map)
         partial_insert(a, page);
     p->map |= bit;
+    arena_hide(a, mem, (size_t)1 << (BLOCK_MIN_SHIFT + class));
     if (p->map == class_map(class)) {
         partial_remove(a, page);
         arena_give(a, page, 1);
@@ -410,7 +413,9 @@ void *arena_alloc(struct arena *a, size_t size)
         if (page)
             mem = arena_page_mem(a, page);
     }
-    if (!mem)
+    if (mem)
+        arena_show(a, mem, size);
+    else
         a->failures++;
     return mem;
 }
@@ -504,6 +509,13 @@ struct arena_stats arena_stats(const struct arena *a)
 void arena_fail_at(struct arena *a, uint64_t fail_at)
 {
     a->fail_at = fail_at;
+}
+
+void arena_watch(struct arena *a, bool on)
+{
+    if (!on)
+        arena_show(a, arena_page_mem(a, a->first), (size_t)(a->top - a->first) * ARENA_PAGE_BYTES);
+    a->watched = on;
 }
 
 bool arena_next_idle(struct arena *a, void **mem, size_t *len)

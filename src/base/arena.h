@@ -99,6 +99,13 @@ void arena_set_limit(struct arena *a, size_t limit_bytes);
 void arena_fail_at(struct arena *a, uint64_t fail_at);
 
 /*
+ * In a build with AddressSanitizer, reports any access to memory that is not allocated from a; on
+ * must be false again before the memory is used for anything else. For tests in a single process:
+ * each process has its own view of what may be accessed. Without AddressSanitizer it does nothing.
+ */
+void arena_watch(struct arena *a, bool on);
+
+/*
  * Names a free page run whose memory has not been given back yet: *mem, *len and true, large runs
  * first, or false when there is none left. The run counts as given back afterwards, and must
  * read as zeros or as it was. A few pages (1 MB) freed last are kept for reuse and not named.

@@ -4,6 +4,17 @@
 
 #include <stdatomic.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN 1
+#endif
+#ifdef ARENA_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "base/arena.h"
 
 enum page_kind {
@@ -47,6 +58,7 @@ struct arena {
     uint32_t used, peak, limit; /* in pages */
     uint64_t failures, misuses;
     uint64_t fail_at; /* counts down; 0: off */
+    bool watched;     /* arena_watch() is on */
     uint32_t cache, cache_len;
     uint32_t partial[ARENA_CLASSES]; /* pages with free blocks */
     struct arena_bins free[2];       /* runs given back, runs dirty */
@@ -57,6 +69,23 @@ struct arena {
 static inline void arena_order(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* With arena_watch(): from now on nobody, or anybody, may access this memory. */
+static inline void arena_hide(const struct arena *a, const void *p, size_t len)
+{
+#ifdef ARENA_ASAN
+    if (a->watched)
+        __asan_poison_memory_region(p, len);
+#endif
+}
+
+static inline void arena_show(const struct arena *a, const void *p, size_t len)
+{
+#ifdef ARENA_ASAN
+    if (a->watched)
+        __asan_unpoison_memory_region(p, len);
+#endif
 }
 
 static inline void *arena_page_mem(const struct arena *a, uint32_t page)

@@ -94,7 +94,9 @@ static struct slab_run *run_new(struct slab *s)
         return NULL;
 
     struct slab_run *run = arena_page_mem(a, page);
-    memset(run, 0, header_bytes(s->per_run));
+    arena_hide(a, run, (size_t)s->run_pages * ARENA_PAGE_BYTES);
+    arena_show(a, run, s->first_bytes);
+    memset(run, 0, s->first_bytes);
     run->slab = s;
     run->page = page;
     for (uint32_t i = 1; i < s->run_pages; i++) {
@@ -130,6 +132,7 @@ void *slab_alloc(struct slab *s)
         word++;
     uint32_t bit = (uint32_t)__builtin_ctzll(~run->used[word]);
     void *obj = run_object(run, word * 64 + bit);
+    arena_show(s->arena, obj, s->obj_bytes);
     memset(obj, 0, s->obj_bytes);
     arena_order();
     run->used[word] |= 1ull << bit;
@@ -153,6 +156,7 @@ void slab_free(struct slab *s, void *obj)
     }
     run->used[i / 64] &= ~(1ull << i % 64);
     arena_order();
+    arena_hide(s->arena, obj, s->obj_bytes);
     s->live--;
     if (run->live-- == s->per_run)
         list_push_front(&s->partial, &run->partial);

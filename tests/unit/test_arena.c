@@ -1,6 +1,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/arena_int.h"
 #include "base/rng.h"
 #include "test_base.h"
 
@@ -10,6 +11,11 @@
 static size_t used(const struct arena *a)
 {
     return arena_stats(a).used_bytes;
+}
+
+static void give_back(void *mem, size_t len)
+{
+    ck_assert_int_eq(madvise(mem, len, MADV_DONTNEED), 0);
 }
 
 /* The pages that one allocation can have at most. */
@@ -257,11 +263,11 @@ START_TEST(idle_runs)
     ck_assert(arena_next_idle(a, &mem, &len));
     ck_assert_ptr_eq(mem, big);
     ck_assert_uint_eq(len, 1000 * PAGE);
-    memset(mem, 0, len);
+    give_back(mem, len);
     ck_assert(arena_next_idle(a, &mem, &len));
     ck_assert_ptr_eq(mem, small);
     ck_assert_uint_eq(len, 10 * PAGE);
-    memset(mem, 0, len);
+    give_back(mem, len);
     ck_assert(!arena_next_idle(a, &mem, &len));
     for (size_t i = 0; i < PAGE; i++)
         REQUIRE(live[i] == 7);
@@ -306,8 +312,11 @@ START_TEST(sparse)
     size_t size = (size_t)64 << 30, resident = 0;
     struct arena *a = test_arena(size, 0);
     static unsigned char in_core[((size_t)1 << 30) / 4096];
-    void *p = arena_alloc(a, PAGE), *huge = arena_alloc(a, (size_t)40 << 30);
+    void *p, *huge;
 
+    arena_watch(a, false); /* its own book-keeping is in proportion */
+    p = arena_alloc(a, PAGE);
+    huge = arena_alloc(a, (size_t)40 << 30);
     ck_assert_ptr_nonnull(p);
     ck_assert_ptr_nonnull(huge);
     arena_free(a, huge, (size_t)40 << 30);
@@ -315,6 +324,53 @@ START_TEST(sparse)
     for (size_t i = 0; i < sizeof in_core; i++)
         resident += in_core[i] & 1;
     ck_assert_uint_lt(resident, 16);
+    test_arena_free(a);
+}
+END_TEST
+
+#ifdef ARENA_ASAN
+static const int watched = 1;
+static int hidden(const char *p)
+{
+    return __asan_address_is_poisoned(p);
+}
+#else
+static const int watched = 0;
+static int hidden(const char *p)
+{
+    return 0;
+}
+#endif
+
+/* In a build with AddressSanitizer, what is not allocated may not be touched. */
+START_TEST(watch)
+{
+    struct arena *a = test_arena(8u << 20, 0);
+    struct slab s;
+    char *block = arena_alloc(a, 100), *run = arena_alloc(a, 3 * PAGE), *obj, *second;
+
+    slab_init(&s, a, 40);
+    obj = slab_alloc(&s);
+    second = slab_alloc(&s);
+    ck_assert_int_eq(hidden(block), 0);
+    ck_assert_int_eq(hidden(block + 99), 0);
+    ck_assert_int_eq(hidden(block + 100), watched);
+    ck_assert_int_eq(hidden(obj + s.obj_bytes - 1), 0);
+    ck_assert_int_eq(hidden(second + s.obj_bytes), watched);
+    ck_assert_int_eq(hidden(run + 3 * PAGE - 1), 0);
+    slab_free(&s, obj);
+    ck_assert_int_eq(hidden(obj), watched);
+    ck_assert_int_eq(hidden(second), 0);
+    arena_free(a, block, 100);
+    arena_free(a, run, 3 * PAGE);
+    ck_assert_int_eq(hidden(block), watched);
+    ck_assert_int_eq(hidden(run), watched);
+    ck_assert_int_eq(hidden(run + 3 * PAGE - 1), watched);
+    ck_assert_ptr_eq(slab_alloc(&s), obj);
+    ck_assert_int_eq(hidden(obj), 0);
+    arena_watch(a, false);
+    ck_assert_int_eq(hidden(block), 0);
+    ck_assert_int_eq(hidden(run), 0);
     test_arena_free(a);
 }
 END_TEST
@@ -383,7 +439,7 @@ START_TEST(random_model)
         }
         if (rng_below(&r, 500) == 0)
             while (arena_next_idle(a, &mem, &len))
-                memset(mem, 0, len);
+                give_back(mem, len);
     }
     ck_assert_uint_gt(refused, 0);
     for (int i = 0; i < BLOCKS; i++) {
@@ -420,6 +476,7 @@ Suite *arena_suite(void)
     tcase_add_test(tc, idle_runs);
     tcase_add_test(tc, cached_pages_are_not_idle);
     tcase_add_test(tc, sparse);
+    tcase_add_test(tc, watch);
     tcase_add_loop_test(tc, random_model, 0, 8);
     suite_add_tcase(s, tc);
     return s;

@@ -8,11 +8,14 @@ struct arena *test_arena(size_t size, size_t limit_bytes)
     void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ck_assert_ptr_ne(mem, MAP_FAILED);
-    return arena_init(mem, size, limit_bytes);
+    struct arena *a = arena_init(mem, size, limit_bytes);
+    arena_watch(a, true);
+    return a;
 }
 
 void test_arena_free(struct arena *a)
 {
+    arena_watch(a, false);
     munmap(a, arena_stats(a).size_bytes);
 }
 
