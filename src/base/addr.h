@@ -35,6 +35,11 @@ static inline struct ip_addr addr_any4(void)
 {
     return addr_v4(0);
 }
+/* The wildcard of the IPv6 family, ::. */
+static inline struct ip_addr addr_any6(void)
+{
+    return (struct ip_addr){{0}};
+}
 static inline bool addr_is_v4(const struct ip_addr *a)
 {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -44,6 +49,13 @@ static inline bool addr_is_v4(const struct ip_addr *a)
 static inline uint32_t addr_get_v4(const struct ip_addr *a)
 {
     return get_be32(a->b + 12);
+}
+/* The wildcard of the family of a. */
+static inline struct ip_addr addr_any_as(const struct ip_addr *a)
+{
+    if (addr_is_v4(a))
+        return addr_any4();
+    return addr_any6();
 }
 static inline bool addr_eq(const struct ip_addr *a, const struct ip_addr *b)
 {

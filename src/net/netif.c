@@ -182,7 +182,7 @@ static int netif_add_subnet(struct net *net, const struct netif_addr *a)
     const struct route r = {
         .dst = a->addr,
         .prefix_len = a->prefix_len,
-        .gateway = addr_is_v4(&a->addr) ? addr_any4() : (struct ip_addr){{0}},
+        .gateway = addr_any_as(&a->addr),
         .src = a->addr,
         .nif = a->nif,
         .of_addr = true,
@@ -229,7 +229,7 @@ int netif_add_addr(struct net *net, struct netif *nif, const struct ip_addr *add
 void netif_remove_addr(struct net *net, struct netif *nif, const struct ip_addr *addr)
 {
     struct netif_addr *a = netif_addr_on(nif, addr);
-    struct ip_addr any = addr_is_v4(addr) ? addr_any4() : (struct ip_addr){{0}};
+    struct ip_addr any = addr_any_as(addr);
     struct route subnet;
 
     if (!a)

@@ -159,7 +159,7 @@ uint32_t path_set_mtu(struct net *net, const struct ip_addr *dst, uint32_t mtu, 
     struct path_mtus *ms = net->path_mtus;
     struct path_mtu *m = path_mtu_find(net, dst);
     struct ip_path path;
-    struct ip_addr any = addr_is_v4(dst) ? addr_any4() : (struct ip_addr){{0}};
+    struct ip_addr any = addr_any_as(dst);
     bool locked = false;
 
     if (mtu == 0)

@@ -43,7 +43,9 @@ void udp_fini(struct udp *udp)
 
 struct ip_addr udp_any(const struct udp_pcb *pcb)
 {
-    return pcb->v6 ? (struct ip_addr){{0}} : addr_any4();
+    if (pcb->v6)
+        return addr_any6();
+    return addr_any4();
 }
 
 uint32_t udp_block_bytes(size_t bytes)
@@ -200,7 +202,7 @@ int udp_connect(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *rem
             return err == -EADDRINUSE ? -EAGAIN : err; /* no port left: as inet_autobind() */
     }
     if (pcb->local_group || addr_is_any(&src)) /* the wildcard of the peer's family */
-        src = addr_is_v4(&remote->addr) ? addr_any4() : (struct ip_addr){{0}};
+        src = addr_any_as(&remote->addr);
     err = path_lookup(udp->net, &remote->addr, &src, pcb->nif, &path);
     if (err < 0)
         return err;

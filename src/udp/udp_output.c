@@ -50,7 +50,7 @@ static int udp_route(struct udp *udp, struct udp_pcb *pcb, const struct endpoint
         to = &pcb->remote;
     from = src ? *src : pcb->local.addr;
     if (addr_is_any(&from) || (!src && pcb->local_group)) /* the wildcard of the peer's family */
-        from = addr_is_v4(&to->addr) ? addr_any4() : (struct ip_addr){{0}};
+        from = addr_any_as(&to->addr);
     err = path_lookup(udp->net, &to->addr, &from, nif ? nif : pcb->nif, fresh);
     *path = fresh;
     return err;
