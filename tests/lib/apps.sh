@@ -25,7 +25,7 @@ host_env()
 
 host()
 {
-    side=$1 kind=$2
+    local side=$1 kind=$2
     shift 2
     mapfile -t vars < <(host_env "$side" "$kind")
     ip netns exec "$(ns_of "$side")" env "${vars[@]}" "$@"
@@ -33,7 +33,7 @@ host()
 
 host_bg()
 {
-    side=$1 kind=$2
+    local side=$1 kind=$2
     shift 2
     mapfile -t vars < <(host_env "$side" "$kind")
     ip netns exec "$(ns_of "$side")" env "${vars[@]}" "$@" <&0 &
