@@ -11,6 +11,7 @@
 
 #include "epset.h"
 #include "pollset.h"
+#include "io/guard.h"
 #include "process.h"
 #include "shim.h"
 
@@ -76,10 +77,12 @@ static void fork_prepare(void)
     signal_fork_prepare();
 }
 
-static void fork_done(void)
+static void fork_done(bool child)
 {
     signal_fork_done();
     fd_fork_done();
+    if (child)
+        guard_forget();
     process_unlock();
     shim_out();
 }
@@ -89,7 +92,7 @@ static void fork_parent(void)
     epset_fork_parent();
     if (forking_engine)
         engine_fork_parent();
-    fork_done();
+    fork_done(false);
 }
 
 static void fork_child(void)
@@ -100,7 +103,7 @@ static void fork_child(void)
     epset_fork_child();
     if (forking_engine)
         engine_fork_child();
-    fork_done();
+    fork_done(true);
 }
 
 void process_init(void)
@@ -123,28 +126,14 @@ SHIM_EXPORT pid_t _Fork(void)
     return pid;
 }
 
-/* ---- spawn: the child holds what is not close-on-exec ---- */
+/* ---- libc's own spawning: the child holds what is not close-on-exec (the rest is in call_exec.c)
+ * ---- */
 
 static void before_spawn(void)
 {
     shim_need();
     if (!shim_inside() && engine_running())
         fd_mark_all_shared();
-}
-
-SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                            const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
-{
-    before_spawn();
-    return real.posix_spawn(pid, path, actions, attr, argv, envp);
-}
-
-SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
-                             const posix_spawn_file_actions_t *actions,
-                             const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
-{
-    before_spawn();
-    return real.posix_spawnp(pid, file, actions, attr, argv, envp);
 }
 
 SHIM_EXPORT int system(const char *command)

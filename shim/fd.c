@@ -9,13 +9,13 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include "process.h"
 #include "shim.h"
 
 #define FD_LEAVES (((uint32_t)INT_MAX >> FD_LEAF_BITS) + 1)
 
 struct fd_entry *fd_leaves[FD_LEAVES]; /* 16 MB that nobody touches */
-static uint32_t leaves_used;         /* how far down there is anything */
-bool fd_unknown_is_kernel; /* false until shim_init(), and when sockets may have been inherited */
+static uint32_t leaves_used;           /* how far down there is anything */
 
 static bool table_lock;
 static struct stack *stack; /* that the process's sockets belong to */
@@ -266,16 +266,21 @@ static int find_same(int fd, uint64_t cookie)
     return -1;
 }
 
+static bool is_inet_socket(int fd)
+{
+    int domain = 0, saved = errno;
+    socklen_t len = sizeof(domain);
+    bool yes = real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_INET;
+    errno = saved;
+    return yes;
+}
+
 enum fd_kind fd_identify(int fd)
 {
-    uint64_t cookie = fd_kernel_cookie(fd);
     fd_clear(fd);
-    if (!engine_running() || cookie == 0) {
-        /* A closed number stays unknown: nobody would tell us when it is opened. */
-        if (!fd_unknown_is_kernel && real.fcntl(fd, F_GETFD) >= 0)
-            fd_set_kind(fd, FD_KERNEL);
+    uint64_t cookie = is_inet_socket(fd) ? fd_kernel_cookie(fd) : 0;
+    if (cookie == 0 || !(engine_running() || (exec_is_heir() && shim_start() == 0)))
         return FD_KERNEL;
-    }
     int same = find_same(fd, cookie);
     struct stack *st = engine_enter();
     struct sock *so = sock_by_cookie(st, cookie);
@@ -283,20 +288,25 @@ enum fd_kind fd_identify(int fd)
     engine_leave();
     if (known)
         fd_mark_shared(fd); /* we do not know who else came by it */
-    else if (!fd_unknown_is_kernel)
-        fd_set_kind(fd, FD_KERNEL);
     return known ? FD_STACK : FD_KERNEL;
+}
+
+void fd_mark_inherited(int fd)
+{
+    if (is_inet_socket(fd))
+        fd_set_kind(fd, FD_INHERITED);
 }
 
 enum fd_kind fd_ask(int fd)
 {
     shim_need();
-    if (fd < 0 || fd_unknown_is_kernel || shim_inside())
+    struct fd_entry *e = fd_entry(fd);
+    if (!e || e->kind != FD_INHERITED)
+        return e ? (enum fd_kind)e->kind : FD_KERNEL;
+    if (shim_inside() || shim_is_vfork_child())
         return FD_KERNEL;
     shim_in();
-    enum fd_kind kind = FD_KERNEL;
-    if (shim_start() == 0)
-        kind = fd_identify(fd);
+    enum fd_kind kind = fd_identify(fd);
     shim_out();
     return kind;
 }

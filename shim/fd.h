@@ -19,7 +19,8 @@
 #include "stack.h"
 
 enum fd_kind {
-    FD_UNKNOWN, /* never met: a kernel descriptor, unless sockets may have been inherited */
+    FD_UNKNOWN,   /* never met: a kernel descriptor */
+    FD_INHERITED, /* an internet socket from before exec: perhaps one of ours */
     FD_KERNEL,
     FD_STACK,   /* a socket of ours */
     FD_EPOLL,   /* an epoll instance that holds sockets of ours */
@@ -46,23 +47,22 @@ struct fd_entry {
 
 /* fd.c's own, here for fd_kind(). */
 extern struct fd_entry *fd_leaves[];
-extern bool fd_unknown_is_kernel;
+extern bool shim_ready; /* init.c */
 enum fd_kind fd_ask(int fd);
 
-/* What is fd? Asks the kernel for the cookie of an unknown one when the stack was inherited.
- * FD_KERNEL for negative numbers. */
+/* What is fd? Never FD_UNKNOWN or FD_INHERITED: an inherited socket is looked up now. FD_KERNEL for
+ * negative numbers. */
 static inline enum fd_kind fd_kind(int fd)
 {
-    if (fd < 0)
-        return fd_unknown_is_kernel ? FD_KERNEL : fd_ask(fd);
-    struct fd_entry *leaf =
-        __atomic_load_n(&fd_leaves[(uint32_t)fd >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
+    struct fd_entry *leaf = NULL;
+    if (fd >= 0)
+        leaf = __atomic_load_n(&fd_leaves[(uint32_t)fd >> FD_LEAF_BITS], __ATOMIC_ACQUIRE);
     uint32_t kind = FD_UNKNOWN;
     if (leaf)
         kind = __atomic_load_n(&leaf[fd & (FD_LEAF_SIZE - 1)].kind, __ATOMIC_ACQUIRE);
-    if (kind != FD_UNKNOWN)
-        return (enum fd_kind)kind;
-    return fd_unknown_is_kernel ? FD_KERNEL : fd_ask(fd);
+    if (kind == FD_UNKNOWN)
+        return __builtin_expect(shim_ready, 1) ? FD_KERNEL : fd_ask(fd);
+    return kind == FD_INHERITED ? fd_ask(fd) : (enum fd_kind)kind;
 }
 
 /* The entry of fd, or NULL when nothing is known of it. */
@@ -89,6 +89,9 @@ void fd_mark_all_shared(void);
  * that something replaced behind our back): asks the kernel what it is. The caller is inside, not
  * in an entry. */
 enum fd_kind fd_identify(int fd);
+
+/* Notes an inherited descriptor that may be a socket of ours, in a new image. */
+void fd_mark_inherited(int fd);
 
 /* The socket behind fd, within an entry (after engine_enter): checks the cookie. NULL: it is gone,
  * or not ours. */

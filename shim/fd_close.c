@@ -6,6 +6,7 @@
  * last reference, in whichever process.
  */
 #include "epset.h"
+#include "io/guard.h"
 #include "shim.h"
 
 /* SO_LINGER with a time: waits until the peer has everything, as the kernel does in close(). Within
@@ -28,8 +29,13 @@ void fd_release(int fd)
         if (so)
             linger(so);
         so = fd_sock(fd);
-        if (so)
+        if (so) {
+            struct stack *st = so->stack;
+            uint16_t guarded = so->type == SOCK_STREAM ? so->port_guard : 0;
             sock_close(so);
+            if (guarded)
+                guard_keep(st, fd, guarded);
+        }
         engine_leave();
     }
     struct epset *set = NULL;
@@ -49,6 +55,7 @@ int fd_close(int fd)
 {
     switch (fd_kind(fd)) {
     case FD_UNKNOWN:
+    case FD_INHERITED:
     case FD_KERNEL:
         break;
     case FD_PRIVATE:
@@ -63,7 +70,7 @@ int fd_close(int fd)
         shim_out();
         return r;
     }
-    if (!fd_unknown_is_kernel)
+    if (fd_entry(fd) && !shim_is_vfork_child())
         fd_clear(fd);
     return close_real(fd);
 }

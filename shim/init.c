@@ -50,8 +50,8 @@ __attribute__((constructor)) void shim_init(void)
     shim_pid = getpid();
     engine_set_hooks(&hooks);
     process_init();
-    fd_unknown_is_kernel = true;
     shim_ready = true;
+    exec_init();
     __atomic_store_n(&state, 2, __ATOMIC_RELEASE);
     shim_out();
     errno = saved;
@@ -84,7 +84,11 @@ int shim_start(void)
 
     process_lock();
     int r = 0;
-    if (!engine_running()) {
+    if (engine_running()) {
+        r = 0;
+    } else if (exec_is_heir()) {
+        r = exec_join(why, sizeof(why));
+    } else {
         r = config_load(&c, why, sizeof(why));
         if (r == 0) {
             r = engine_start(&c, why, sizeof(why));

@@ -41,6 +41,9 @@ static int bind_both(int fd, struct sock *so, struct sockaddr_in *sin)
         engine_leave();
         int r = guard_bind(fd, type, sin);
         engine_enter();
+        /* What is left of earlier connections need not keep the port: the stack knows the rules. */
+        if (r == -EADDRINUSE && type == SOCK_STREAM && guard_yield(ntohs(sin->sin_port)))
+            r = guard_bind(fd, type, sin);
         if (sock_by_cookie(st, cookie) != so)
             return -EBADF;
         if (r < 0)

@@ -3,9 +3,17 @@
 #define SHIM_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Hangs our hooks into fork and the end of threads. Once. */
 void process_init(void);
+/* In a new image: finds the stack that the environment names, and what descriptors were inherited.
+ */
+void exec_init(void);
+/* Was a stack inherited, and not joined yet? */
+bool exec_is_heir(void);
+/* Joins it. 0, or -errno with one line in why. */
+int exec_join(char *why, size_t why_bytes);
 /* Keeps others from starting the stack at the same time, and fork from happening meanwhile. */
 void process_lock(void);
 void process_unlock(void);

@@ -21,7 +21,6 @@
 /* Looks up the real calls (constructor, or the first interposed call before it). Idempotent,
  * async-signal-safe after the first. */
 void shim_init(void);
-extern bool shim_ready; /* it has been done */
 /* Before a real call whose wrapper did not ask fd_kind(). */
 static inline void shim_need(void)
 {

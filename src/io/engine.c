@@ -21,12 +21,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "io/clock.h"
 #include "io/engine_int.h"
+#include "io/guard.h"
 #include "io/trace.h"
 
 #define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
@@ -34,7 +36,11 @@
 #define TRIM_RUNS   64
 #define WAKE_BATCH  64
 
-struct engine engine = {.fds = {-1, -1, -1, -1, -1}, .leader_epfd = -1, .service_epfd = -1};
+struct engine engine = {.fds = {-1, -1, -1, -1, -1},
+                        .leader_epfd = -1,
+                        .leader_kick = -1,
+                        .service_epfd = -1,
+                        .arena_fd = -1};
 
 void engine_set_hooks(const struct engine_hooks *hooks)
 {
@@ -184,6 +190,7 @@ void engine_on_timer(void)
     if (read(engine.fds[LOOP_TIMER], &count, sizeof(count)) > 0)
         engine.armed_us = TIMER_NEVER;
     stack_poll(engine.st);
+    guard_sweep(engine.st);
 }
 
 static void on_hostnet(void)
@@ -356,42 +363,29 @@ static void log_line(enum log_level level, const char *line)
     dprintf(STDERR_FILENO, "libshim: %s\n", line);
 }
 
-int engine_start(const struct config *c, char *why, size_t why_bytes)
+/* What is outside of the arena and needs no stack. */
+static int prepare(const struct config *c, char *why, size_t why_bytes)
 {
-    if (engine.running)
-        return 0;
     log_to(log_line, c->log_level);
     engine.armed_us = 0; /* no timer yet: engine_leave() must not arm one */
-    engine.env.output = net_output;
-    engine.env.ctx = NULL;
-    int err = make_stack(c);
-    if (err) {
-        snprintf(why, why_bytes, "the stack's memory cannot be mapped: %s", strerrordesc_np(-err));
-        return err;
+    engine.env = (struct net_env){.output = net_output};
+    if (!c->trace[0])
+        return 0;
+    int fd = trace_open(c->trace);
+    if (fd < 0) {
+        snprintf(why, why_bytes, "SHIM_TRACE=%s cannot be written: %s", c->trace,
+                 strerrordesc_np(-fd));
+        return fd;
     }
-    if (c->trace[0]) {
-        int fd = trace_open(c->trace);
-        if (fd < 0) {
-            snprintf(why, why_bytes, "SHIM_TRACE=%s cannot be written: %s", c->trace,
-                     strerrordesc_np(-fd));
-            return fd;
-        }
-        engine.env.trace = trace_event;
-    }
-    lock();
-    struct proc *starting = stack_proc_add(engine.st, getpid());
-    unlock();
-    engine.proc = starting; /* engine_leave() looks at it; replaced by open_process() */
-    if (!starting)
-        return -ENOMEM;
-    err = open_link(c, why, why_bytes);
-    if (err)
-        return err;
+    engine.env.trace = trace_event;
+    return 0;
+}
+
+/* The process begins to run the stack. */
+static int go(char *why, size_t why_bytes)
+{
     engine.fds[LOOP_LINK] = engine.link->rx_fd;
-    lock();
-    stack_proc_remove(engine.st, starting);
-    unlock();
-    err = open_process();
+    int err = open_process();
     if (err) {
         snprintf(why, why_bytes, "the engine cannot start: %s", strerrordesc_np(-err));
         return err;
@@ -401,6 +395,128 @@ int engine_start(const struct config *c, char *why, size_t why_bytes)
     engine_enter();
     engine_leave();
     return 0;
+}
+
+/* After a failed start, so that the next one finds everything as before. */
+static void undo_start(void)
+{
+    if (engine.loop)
+        loop_free(engine.loop);
+    engine_wait_close();
+    for (int s = 0; s < LOOP_SOURCES; s++) {
+        if (s != LOOP_LINK && engine.fds[s] >= 0)
+            engine_fd_close(engine.fds[s]);
+        engine.fds[s] = -1;
+    }
+    if (engine.link)
+        engine.link->ops->close(engine.link);
+    if (engine.map.base)
+        munmap(engine.map.base, engine.map.size);
+    if (engine.arena_fd >= 0)
+        engine_fd_close(engine.arena_fd);
+    engine.loop = NULL;
+    engine.link = NULL;
+    engine.map.base = NULL;
+    engine.arena_fd = -1;
+    engine.st = NULL;
+    engine.sh = NULL;
+    engine.proc = NULL;
+}
+
+static int start_fresh(const struct config *c, char *why, size_t why_bytes)
+{
+    int err = make_stack(c);
+    if (err) {
+        snprintf(why, why_bytes, "the stack's memory cannot be mapped: %s", strerrordesc_np(-err));
+        return err;
+    }
+    lock();
+    engine.proc = stack_proc_add(engine.st, getpid()); /* until open_process() makes a full one */
+    unlock();
+    if (!engine.proc)
+        return -ENOMEM;
+    err = open_link(c, why, why_bytes);
+    if (err)
+        return err;
+    lock();
+    stack_proc_remove(engine.st, engine.proc);
+    unlock();
+    return go(why, why_bytes);
+}
+
+int engine_start(const struct config *c, char *why, size_t why_bytes)
+{
+    if (engine.running)
+        return 0;
+    int err = prepare(c, why, why_bytes);
+    if (!err)
+        err = start_fresh(c, why, why_bytes);
+    if (err && !engine.running)
+        undo_start();
+    return err;
+}
+
+/* ---- exec ---- */
+
+/* The records of this process's images before exec: their threads are gone. */
+static void remove_past_selves(void)
+{
+    struct proc *p, *next;
+    for (p = slab_next(&engine.st->procs, NULL); p; p = next) {
+        next = slab_next(&engine.st->procs, p);
+        if (p->pid == getpid())
+            stack_proc_remove(engine.st, p);
+    }
+}
+
+static int join(const struct engine_heirloom *h, char *why, size_t why_bytes)
+{
+    int err = arena_map_attach(&engine.map, h->arena);
+    if (err) {
+        snprintf(why, why_bytes, "the stack's memory cannot be mapped again after exec: %s",
+                 strerrordesc_np(-err));
+        return err;
+    }
+    engine.arena_fd = h->arena;
+    engine.st = stack_of(engine.map.base);
+    engine.sh = engine.st ? engine.st->io : NULL;
+    if (!engine.sh) {
+        snprintf(why, why_bytes, "what was inherited is no stack");
+        return -EINVAL;
+    }
+    err = prepare(&engine.sh->config, why, why_bytes);
+    if (err)
+        return err;
+    err = link_packet_attach(h->rx, h->tx, engine.sh->ifindex, engine.sh->vnet, &engine.sh->packet,
+                             &engine.link);
+    if (err) {
+        snprintf(why, why_bytes, "the link cannot be taken over after exec: %s",
+                 strerrordesc_np(-err));
+        return err;
+    }
+    lock();
+    engine.link->nif = netif_by_index(&engine.st->net, engine.sh->ifindex);
+    remove_past_selves();
+    unlock();
+    return go(why, why_bytes);
+}
+
+int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
+{
+    if (engine.running)
+        return 0;
+    int err = join(h, why, why_bytes);
+    if (err && !engine.running)
+        undo_start();
+    return err;
+}
+
+bool engine_heirloom(struct engine_heirloom *h)
+{
+    if (!engine.running)
+        return false;
+    *h = (struct engine_heirloom){engine.arena_fd, engine.link->rx_fd, engine.link->tx_fd};
+    return true;
 }
 
 /* ---- fork ---- */

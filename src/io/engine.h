@@ -85,8 +85,19 @@ bool engine_fd_is_private(int fd);
 void engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);
-/* exec and exit: what the new image, or nobody, needs. Called with the process about to go: waits for nothing. The housekeeper finishes
- * what is unfinished. */
+
+/* exec: the descriptors that the new image needs to go on with this stack. */
+struct engine_heirloom {
+    int arena, rx, tx;
+};
+/* Those of the running stack; false: none is running. */
+bool engine_heirloom(struct engine_heirloom *h);
+/* Starts with the stack of the image before exec, whose descriptors were inherited (and hidden since:
+ * engine_fd_adopt()); the family's configuration holds. 0, or -errno with one line in why. */
+int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes);
+/* Remembers fd, at whatever number it is, as private; or leaves it to the program again. */
+void engine_fd_adopt(int fd, bool is_private);
+/* exit: called with the process about to go. */
 void engine_exit(void);
 
 #endif

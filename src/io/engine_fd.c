@@ -15,11 +15,11 @@ bool engine_fd_is_private(int fd)
            (__atomic_load_n(&private_bits[fd / 64], __ATOMIC_RELAXED) >> (fd % 64) & 1);
 }
 
-static void set_private(int fd, bool is_private)
+void engine_fd_adopt(int fd, bool is_private)
 {
-    uint64_t bit = 1ull << (fd % 64);
-    if ((unsigned)fd >= PRIVATE_MAX)
+    if (fd < 0 || (unsigned)fd >= PRIVATE_MAX)
         return;
+    uint64_t bit = 1ull << (fd % 64);
     if (is_private)
         __atomic_or_fetch(&private_bits[fd / 64], bit, __ATOMIC_RELAXED);
     else
@@ -50,12 +50,14 @@ int engine_fd_hide(int fd)
     if (high < 0)
         return -errno;
     close(fd);
-    set_private(high, true);
+    engine_fd_adopt(high, true);
     return high;
 }
 
 void engine_fd_close(int fd)
 {
-    set_private(fd, false);
+    if (fd < 0)
+        return;
+    engine_fd_adopt(fd, false);
     close(fd);
 }

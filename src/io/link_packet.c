@@ -177,10 +177,8 @@ static void packet_close(struct link *l)
     struct link_packet *p = of(l);
     if (p->ring)
         munmap(p->ring, (size_t)SLOT_BYTES * SLOTS);
-    if (l->rx_fd >= 0)
-        close(l->rx_fd);
-    if (l->tx_fd >= 0)
-        close(l->tx_fd);
+    engine_fd_close(l->rx_fd);
+    engine_fd_close(l->tx_fd);
     free(p->large);
     free(p);
 }

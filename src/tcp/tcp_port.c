@@ -54,6 +54,11 @@ void tcp_port_put(struct tcp *tcp, struct tcp_pcb *pcb)
     slab_free(&tcp->port_slab, p);
 }
 
+bool tcp_port_used(const struct tcp *tcp, uint16_t port)
+{
+    return port_find(tcp, port) != NULL;
+}
+
 /* ---- conflicts ---- */
 
 static bool addrs_overlap(const struct ip_addr *a, const struct ip_addr *b)

@@ -1,0 +1,304 @@
+/*
+ * exec: the new image goes on with the stack of the old one.
+ *
+ * The descriptors of the stack (arena and link) stay open across exec, and an environment variable
+ * names them. The new image hides them before its program sees them (exec_init()), but joins the
+ * stack only when it meets an inherited internet socket, or makes one: most images are helpers that
+ * never do. An image that never did passes the inheritance on when it executes another one.
+ *
+ * All of it may run in a child of vfork(), whose memory is its parent's: it changes descriptor
+ * flags, which are the child's own, and builds the environment on its stack. What the parent learns
+ * is that its sockets are shared from now on.
+ */
+#include <alloca.h>
+#include <dirent.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "process.h"
+#include "shim.h"
+
+#define NAME     "LIBSHIM_STACK="
+#define NAME_LEN (sizeof(NAME) - 1)
+
+static struct engine_heirloom inherited = {-1, -1, -1};
+
+/* ---- the new image ---- */
+
+/* Are these what their name says? The variable may be older than the descriptors. */
+static bool is_heirloom(const struct engine_heirloom *h)
+{
+    char path[40], target[40];
+    int domain = 0;
+    socklen_t len = sizeof(domain);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", h->arena);
+    ssize_t n = readlink(path, target, sizeof(target));
+    return n >= 14 && memcmp(target, "/memfd:libshim", 14) == 0 &&
+           real.getsockopt(h->rx, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+           domain == AF_PACKET &&
+           real.getsockopt(h->tx, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_PACKET;
+}
+
+/* Which descriptors came with exec? */
+static void note_inherited(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    struct dirent *e;
+    while (dir && (e = readdir(dir)))
+        if (e->d_name[0] != '.' && fd_kind(atoi(e->d_name)) == FD_KERNEL)
+            fd_mark_inherited(atoi(e->d_name));
+    if (dir)
+        closedir(dir);
+}
+
+void exec_init(void)
+{
+    const char *value = getenv("LIBSHIM_STACK");
+    struct engine_heirloom h;
+    if (!value)
+        return;
+    bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
+    unsetenv("LIBSHIM_STACK");
+    if (!named || !is_heirloom(&h))
+        return;
+    const int fds[] = {h.arena, h.rx, h.tx};
+    for (size_t i = 0; i < 3; i++) {
+        real.fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+        engine_fd_adopt(fds[i], true);
+    }
+    inherited = h;
+    note_inherited();
+}
+
+bool exec_is_heir(void)
+{
+    return inherited.arena >= 0;
+}
+
+int exec_join(char *why, size_t why_bytes)
+{
+    struct engine_heirloom h = inherited;
+    inherited.arena = -1;
+    return engine_join(&h, why, why_bytes);
+}
+
+/* ---- the old image ---- */
+
+/* What the next image is told; false: there is no stack to go on with. */
+static bool heirloom(struct engine_heirloom *h)
+{
+    if (shim_inside())
+        return false;
+    if (engine_heirloom(h))
+        return true;
+    *h = inherited;
+    return exec_is_heir();
+}
+
+static void keep_open(const struct engine_heirloom *h, bool yes)
+{
+    int saved = errno;
+    real.fcntl(h->arena, F_SETFD, yes ? 0 : FD_CLOEXEC);
+    real.fcntl(h->rx, F_SETFD, yes ? 0 : FD_CLOEXEC);
+    real.fcntl(h->tx, F_SETFD, yes ? 0 : FD_CLOEXEC);
+    errno = saved;
+}
+
+static size_t count(char *const strings[])
+{
+    size_t n = 0;
+    while (strings && strings[n])
+        n++;
+    return n;
+}
+
+/* Fills out (room for two more than envp has) with envp and our variable, written to text. */
+static void make_env(char **out, char *const envp[], char *text, size_t text_bytes,
+                     const struct engine_heirloom *h)
+{
+    size_t n = 0;
+    for (size_t i = 0; envp && envp[i]; i++)
+        if (strncmp(envp[i], NAME, NAME_LEN) != 0)
+            out[n++] = envp[i];
+    snprintf(text, text_bytes, NAME "%d,%d,%d", h->arena, h->rx, h->tx);
+    out[n++] = text;
+    out[n] = NULL;
+}
+
+/* One of the ways to execute: a path, a name to be searched for, or a descriptor. */
+struct image {
+    enum { BY_PATH, BY_SEARCH, BY_FD, BY_FD_PATH } by;
+    const char *path;
+    int fd, flags;
+    char *const *argv;
+};
+
+static int execute_real(const struct image *im, char *const envp[])
+{
+    switch (im->by) {
+    case BY_PATH:
+        return real.execve(im->path, im->argv, envp);
+    case BY_SEARCH:
+        return real.execvpe(im->path, im->argv, envp);
+    case BY_FD:
+        return real.fexecve(im->fd, im->argv, envp);
+    case BY_FD_PATH:
+        return real.execveat(im->fd, im->path, im->argv, envp, im->flags);
+    }
+    return -1;
+}
+
+static int execute(const struct image *im, char *const envp[])
+{
+    struct engine_heirloom h;
+    char text[64];
+    shim_need();
+    if (!heirloom(&h))
+        return execute_real(im, envp);
+    char **env = alloca((count(envp) + 2) * sizeof(*env));
+    make_env(env, envp, text, sizeof(text), &h);
+    if (shim_is_vfork_child())
+        fd_mark_all_shared();
+    keep_open(&h, true);
+    int r = execute_real(im, env);
+    keep_open(&h, false);
+    return r;
+}
+
+SHIM_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
+{
+    return execute(&(struct image){.by = BY_PATH, .path = path, .argv = argv}, envp);
+}
+
+SHIM_EXPORT int execv(const char *path, char *const argv[])
+{
+    return execute(&(struct image){.by = BY_PATH, .path = path, .argv = argv}, environ);
+}
+
+SHIM_EXPORT int execvp(const char *file, char *const argv[])
+{
+    return execute(&(struct image){.by = BY_SEARCH, .path = file, .argv = argv}, environ);
+}
+
+SHIM_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+    return execute(&(struct image){.by = BY_SEARCH, .path = file, .argv = argv}, envp);
+}
+
+SHIM_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
+{
+    return execute(&(struct image){.by = BY_FD, .fd = fd, .argv = argv}, envp);
+}
+
+SHIM_EXPORT int execveat(int fd, const char *path, char *const argv[], char *const envp[],
+                         int flags)
+{
+    const struct image im = {
+        .by = BY_FD_PATH, .fd = fd, .path = path, .flags = flags, .argv = argv};
+    return execute(&im, envp);
+}
+
+/* The list of a variadic call, first included, as a vector on the caller's stack; the last argument
+ * read is the closing NULL. */
+#define GATHER(argv, first, ap)                                                                    \
+    do {                                                                                           \
+        va_list counting;                                                                          \
+        size_t gather_n = 1;                                                                       \
+        va_copy(counting, ap);                                                                     \
+        while (va_arg(counting, char *))                                                           \
+            gather_n++;                                                                            \
+        va_end(counting);                                                                          \
+        (argv) = alloca((gather_n + 1) * sizeof(char *));                                          \
+        (argv)[0] = (char *)(uintptr_t)(first);                                                    \
+        for (size_t gather_i = 1; gather_i <= gather_n; gather_i++)                                \
+            (argv)[gather_i] = va_arg(ap, char *);                                                 \
+    } while (0)
+
+SHIM_EXPORT int execl(const char *path, const char *arg, ...)
+{
+    char **argv;
+    va_list ap;
+    va_start(ap, arg);
+    GATHER(argv, arg, ap);
+    va_end(ap);
+    return execv(path, argv);
+}
+
+SHIM_EXPORT int execlp(const char *file, const char *arg, ...)
+{
+    char **argv;
+    va_list ap;
+    va_start(ap, arg);
+    GATHER(argv, arg, ap);
+    va_end(ap);
+    return execvp(file, argv);
+}
+
+SHIM_EXPORT int execle(const char *path, const char *arg, ...)
+{
+    char **argv;
+    va_list ap;
+    va_start(ap, arg);
+    GATHER(argv, arg, ap);
+    char *const *envp = va_arg(ap, char *const *);
+    va_end(ap);
+    return execve(path, argv, envp);
+}
+
+/* ---- spawn: fork and exec in one, inside libc ---- */
+
+typedef __typeof__(posix_spawn) spawn_fn;
+
+/* Copies that every child inherits, for the moment of the spawn. False: no descriptor left. */
+static bool copy_heirloom(const struct engine_heirloom *h, struct engine_heirloom *copy)
+{
+    copy->arena = real.fcntl(h->arena, F_DUPFD, h->arena);
+    copy->rx = real.fcntl(h->rx, F_DUPFD, h->arena);
+    copy->tx = real.fcntl(h->tx, F_DUPFD, h->arena);
+    return copy->arena >= 0 && copy->rx >= 0 && copy->tx >= 0;
+}
+
+static void close_heirloom(const struct engine_heirloom *copy)
+{
+    if (copy->arena >= 0)
+        real.close(copy->arena);
+    if (copy->rx >= 0)
+        real.close(copy->rx);
+    if (copy->tx >= 0)
+        real.close(copy->tx);
+}
+
+static int spawn(spawn_fn *fn, pid_t *pid, const char *path,
+                 const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+                 char *const argv[], char *const envp[])
+{
+    struct engine_heirloom h, copy;
+    char text[64];
+    if (!heirloom(&h))
+        return fn(pid, path, actions, attr, argv, envp);
+    shim_in();
+    if (engine_running())
+        fd_mark_all_shared();
+    char **env = alloca((count(envp) + 2) * sizeof(*env));
+    bool copied = copy_heirloom(&h, &copy);
+    make_env(env, envp, text, sizeof(text), &copy);
+    int err = fn(pid, path, actions, attr, argv, copied ? env : envp);
+    close_heirloom(&copy);
+    shim_out();
+    return err;
+}
+
+SHIM_EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                            const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    shim_need();
+    return spawn(real.posix_spawn, pid, path, actions, attr, argv, envp);
+}
+
+SHIM_EXPORT int posix_spawnp(pid_t *pid, const char *file,
+                             const posix_spawn_file_actions_t *actions,
+                             const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+    shim_need();
+    return spawn(real.posix_spawnp, pid, file, actions, attr, argv, envp);
+}

@@ -1,0 +1,182 @@
+#include "fake_engine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+
+#define ARENA_BYTES (64u << 20)
+#define WAKES       64
+
+int fake_start_result;
+unsigned fake_entries;
+
+static const struct engine_hooks *hooks;
+static struct config config;
+static struct stack *stack;
+static struct proc *proc;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int drop(void *ctx, struct netif *nif, const struct frame *f)
+{
+    return 0;
+}
+static struct net_env env = {.output = drop};
+
+struct sockaddr_in fake_name(uint32_t addr, uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(addr), .sin_port = htons(port)};
+}
+
+void engine_set_hooks(const struct engine_hooks *h)
+{
+    hooks = h;
+}
+bool engine_running(void)
+{
+    return stack != NULL;
+}
+const struct config *engine_config(void)
+{
+    return &config;
+}
+bool engine_host_mode(void)
+{
+    return false;
+}
+struct proc *engine_proc(void)
+{
+    return proc;
+}
+bool engine_is_kernel_destination(const struct ip_addr *dst)
+{
+    return addr_is_loopback(dst);
+}
+
+int engine_start(const struct config *c, char *why, size_t why_bytes)
+{
+    if (fake_start_result < 0) {
+        snprintf(why, why_bytes, "told to fail");
+        return fake_start_result;
+    }
+    config = *c;
+    void *mem = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct stack *st = mem == MAP_FAILED ? NULL : stack_create(arena_init(mem, ARENA_BYTES, 0), 1);
+    if (!st)
+        return -ENOMEM;
+    const struct netif nif = {
+        .index = 1, .name = "fake0", .type = NETIF_IP, .mtu = 1500, .up = true};
+    const struct ip_addr own = addr_v4(FAKE_ADDRESS);
+    proc = stack_proc_add(st, getpid());
+    stack_enter(st, clock_now_us(), &env);
+    netif_add_addr(&st->net, netif_add(&st->net, &nif), &own, 24, false, false);
+    stack_leave(st);
+    stack = st;
+    return 0;
+}
+
+struct stack *engine_enter(void)
+{
+    pthread_mutex_lock(&lock);
+    fake_entries++;
+    stack_enter(stack, clock_now_us(), &env);
+    return stack;
+}
+
+void engine_leave(void)
+{
+    uint32_t *words[WAKES];
+    size_t n = 0;
+    struct list *node;
+
+    stack_leave(stack);
+    while (n < WAKES && (node = list_pop(&proc->fired)))
+        words[n++] = container_of(node, struct waiter, on_fired)->futex_at;
+    pthread_mutex_unlock(&lock);
+    for (size_t i = 0; i < n; i++) {
+        __atomic_store_n(words[i], 1, __ATOMIC_SEQ_CST);
+        syscall(SYS_futex, words[i], FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    }
+}
+
+void engine_run(void)
+{
+    stack_poll(engine_enter());
+    engine_leave();
+}
+
+int engine_wait(uint32_t *word, uint64_t deadline_us)
+{
+    while (!__atomic_load_n(word, __ATOMIC_SEQ_CST)) {
+        uint64_t now = clock_now_us(), until = stack_next_deadline(stack);
+        if (now >= deadline_us)
+            return -ETIMEDOUT;
+        if (until > deadline_us)
+            until = deadline_us;
+        if (until <= now) {
+            engine_run();
+            continue;
+        }
+        struct timespec ts = {INT_MAX, 0};
+        if (until != TIMER_NEVER)
+            ts = (struct timespec){(time_t)((until - now) / 1000000),
+                                   (long)((until - now) % 1000000 * 1000)};
+        hooks->sleep_begin(&ts);
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0);
+        if (hooks->sleep_end())
+            return -EINTR;
+    }
+    return 0;
+}
+
+int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_us,
+                const sigset_t *sigmask)
+{
+    return -ENOSYS;
+}
+
+int engine_epoll_attach(int epfd)
+{
+    return 0;
+}
+void engine_epoll_detach(int epfd) {}
+void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired)) {}
+int engine_fd_hide(int fd)
+{
+    return fd;
+}
+void engine_fd_close(int fd) {}
+bool engine_fd_is_private(int fd)
+{
+    return false;
+}
+void engine_fork_prepare(void)
+{
+    pthread_mutex_lock(&lock);
+}
+void engine_fork_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+void engine_fork_child(void)
+{
+    pthread_mutex_init(&lock, NULL);
+}
+bool engine_heirloom(struct engine_heirloom *h)
+{
+    return false;
+}
+int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
+{
+    return -ENOSYS;
+}
+void engine_fd_adopt(int fd, bool is_private) {}
+void engine_exit(void) {}
