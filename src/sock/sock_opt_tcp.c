@@ -101,14 +101,13 @@ static int set_clamp(struct sock *so, const struct sock_opt *opt, const void *va
 
 static int set_quickack(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
 {
-    tcp_config(so->tcp)->quickack = sock_opt_int(val) != 0;
-    tcp_config_changed(&so->stack->tcp, so->tcp);
+    tcp_set_quickack(&so->stack->tcp, so->tcp, sock_opt_int(val) != 0);
     return 0;
 }
 
 static int get_quickack(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
 {
-    return sock_opt_put_int(tcp_config(so->tcp)->quickack, val, len);
+    return sock_opt_put_int(tcp_quickack(so->tcp), val, len);
 }
 
 static int set_notsent_lowat(struct sock *so, const struct sock_opt *opt, const void *val,

@@ -63,7 +63,7 @@ struct tcp {
 struct tcp_config {
     uint32_t sndbuf_bytes, rcvbuf_bytes; /* limits as Linux keeps them (already doubled) */
     bool sndbuf_locked, rcvbuf_locked;   /* set by the user: no autotuning */
-    bool nodelay, cork, quickack, keepalive, oobinline, reuse_addr, reuse_port, freebind;
+    bool nodelay, cork, keepalive, oobinline, reuse_addr, reuse_port, freebind;
     uint32_t keep_idle_ms, keep_intvl_ms; /* defaults 7,200,000 and 75,000 */
     uint8_t keep_cnt;                     /* default 9 */
     uint8_t syn_retries;                  /* default 6 */
@@ -71,7 +71,7 @@ struct tcp_config {
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
-    uint32_t rcvlowat, notsent_lowat; /* bytes */
+    uint32_t rcvlowat, notsent_lowat; /* bytes; notsent_lowat 0: no limit */
     uint32_t window_clamp;
     uint8_t congestion; /* enum tcp_cc_kind, tcp_int.h */
     struct netif *nif;  /* SO_BINDTODEVICE, or NULL */
@@ -131,6 +131,11 @@ void tcp_abort(struct tcp *tcp, struct tcp_pcb *pcb);
 /* connect(AF_UNSPEC): back to CLOSED with a RST if there was a connection; the pcb stays with its
  * owner. */
 void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* TCP_QUICKACK: ACKs go out at once, until answers carry them again (on), or are delayed (off). Not
+ * a lasting setting, as in Linux. */
+void tcp_set_quickack(struct tcp *tcp, struct tcp_pcb *pcb, bool on);
+bool tcp_quickack(const struct tcp_pcb *pcb);
 
 /* ---- what the owner may ask ---- */
 

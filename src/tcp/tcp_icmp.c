@@ -2,9 +2,9 @@
  * ICMP errors about our segments (RFC 9293 3.9.2.2, RFC 5927).
  *
  * Anybody can send them, so one counts only if the sequence number it quotes is in flight (RFC
- * 5927 4.1). Even then only a connection that is not yet established dies of one that is "hard";
- * later they are kept as the reason to name if the connection times out (RFC 1122 4.2.3.9 wanted
- * more, RFC 5461 and Linux do this).
+ * 5927 4.1). A connection that is not yet established dies of it, as in Linux, also of one that RFC
+ * 1122 4.2.3.9 calls soft: a user who connects to a dead host wants to hear of it (RFC 5461 4.1).
+ * Later errors are only kept as the reason to name if the connection times out.
  */
 #include <errno.h>
 #include <poll.h>
@@ -55,7 +55,7 @@ void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
     switch (tcp_state(pcb)) {
     case TCP_SYN_SENT:
     case TCP_SYN_RECEIVED:
-        if (e->hard) {
+        if (e->type != ICMP_SOURCE_QUENCH) {
             tcp_pcb_done(tcp, pcb, e->err);
             return;
         }

@@ -153,7 +153,7 @@ ssize_t tcp_recv(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, 
     }
     if (!(flags & TCP_IO_PEEK) && at > pcb->rcv.start)
         consume(tcp, pcb, at);
-    if (copied || len == 0)
+    if (copied || (len == 0 && at < pcb->rcv.end))
         return (ssize_t)copied;
     return nothing_to_read(pcb);
 }

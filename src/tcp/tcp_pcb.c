@@ -175,7 +175,6 @@ static const struct tcp_config defaults = {
     .ttl = IP_TTL_DEFAULT,
     .linger2_ms = 60000,
     .rcvlowat = 1,
-    .notsent_lowat = UINT32_MAX,
     .congestion = TCP_CC_NEWRENO,
 };
 

@@ -98,3 +98,8 @@ bool tcp_send_drained(const struct tcp_pcb *pcb)
     }
     return true;
 }
+
+bool tcp_quickack(const struct tcp_pcb *pcb)
+{
+    return !pcb->pingpong;
+}

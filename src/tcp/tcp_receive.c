@@ -51,8 +51,7 @@ static void ack_due(struct tcp *tcp, struct tcp_pcb *pcb, bool gap_closed)
 {
     uint32_t unacked = pcb->rcv_nxt - pcb->last_ack_sent;
 
-    if (gap_closed || unacked > pcb->rcv_mss || (pcb->quickacks && !pcb->pingpong) ||
-        pcb->conf.quickack)
+    if (gap_closed || unacked > pcb->rcv_mss || (pcb->quickacks && !pcb->pingpong))
         tcp_output_ack_defer(tcp, pcb);
     else if (pcb->delack_at_us == TIMER_NEVER)
         tcp_timer_delack(tcp, pcb, tcp->net->now_us + TCP_DELACK_US);

@@ -131,6 +131,7 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_pcb *pcb, int how)
 
     switch (tcp_state(pcb)) {
     case TCP_CLOSED:
+    case TCP_TIME_WAIT: /* of Linux's socket nothing is left by then */
         pcb->shut |= mask;
         return -ENOTCONN;
     case TCP_LISTEN:
@@ -147,7 +148,6 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_pcb *pcb, int how)
     case TCP_CLOSE_WAIT:
     case TCP_CLOSING:
     case TCP_LAST_ACK:
-    case TCP_TIME_WAIT:
         break;
     }
     pcb->shut |= mask;
@@ -282,9 +282,12 @@ void tcp_config_changed(struct tcp *tcp, struct tcp_pcb *pcb)
     if (pcb->conf.nodelay || !pcb->conf.cork)
         pcb->more = false;
     tcp_output(tcp, pcb);
-    if (pcb->conf.quickack) {
-        pcb->pingpong = false;
-        if (pcb->rcv_nxt != pcb->last_ack_sent)
-            tcp_output_ack_defer(tcp, pcb);
-    }
+}
+
+void tcp_set_quickack(struct tcp *tcp, struct tcp_pcb *pcb, bool on)
+{
+    pcb->pingpong = !on;
+    pcb->quickacks = on ? TCP_QUICKACKS : 0;
+    if (on && tcp_state_receives(tcp_state(pcb)) && pcb->rcv_nxt != pcb->last_ack_sent)
+        tcp_output_ack_defer(tcp, pcb);
 }

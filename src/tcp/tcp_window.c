@@ -164,7 +164,7 @@ bool tcp_sndbuf_writable(const struct tcp_pcb *pcb)
 {
     /* Linux: a third of the buffer is free, and not too much is unsent (TCP_NOTSENT_LOWAT). */
     return tcp_sndbuf_free(pcb) >= ring_len(&pcb->snd) / 2 && tcp_sndbuf_free(pcb) &&
-           tcp_unsent_bytes(pcb) < pcb->conf.notsent_lowat;
+           (!pcb->conf.notsent_lowat || tcp_unsent_bytes(pcb) < pcb->conf.notsent_lowat);
 }
 
 void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb)

@@ -53,6 +53,9 @@ net_pair()
     for ns in "$NS_A" "$NS_B"; do
         # No IPv6 chatter in the traces.
         ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
+        # The kernel's defaults, whatever this machine has.
+        ip netns exec "$ns" sysctl -qw net.ipv4.tcp_rmem="4096 131072 6291456" \
+            net.ipv4.tcp_wmem="4096 16384 4194304" 2>/dev/null
         ip -n "$ns" link set lo up
         ip -n "$ns" link set veth0 up
     done

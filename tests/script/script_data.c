@@ -49,8 +49,7 @@ static void quickack_option(struct script *s)
 {
     if (!s->pcb)
         return;
-    tcp_config(s->pcb)->quickack = true;
-    tcp_config_changed(s->tcp, s->pcb);
+    tcp_set_quickack(s->tcp, s->pcb, true);
 }
 SCRIPT(quickack_sends_what_is_due, QUIET_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
        QUIET(MS(1)), DO(quickack_option), OUT(.f = ACK, .seq = 1, .ack = 101),
@@ -239,7 +238,7 @@ SCRIPT(peek_leaves_the_bytes, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .le
        RECV(100))
 SCRIPT(trunc_drops_the_bytes, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
        OUT(.f = ACK, .seq = 1, .ack = 101), RECV_F(60, TCP_IO_TRUNC), RECV(40))
-SCRIPT(read_nothing, PASSIVE_OPEN, RECV_R(0, 0), IN(.f = ACK, .seq = 1, .ack = 1, .len = 1),
+SCRIPT(read_nothing, PASSIVE_OPEN, RECV_R(0, -EAGAIN), IN(.f = ACK, .seq = 1, .ack = 1, .len = 1),
        OUT(.f = ACK, .seq = 1, .ack = 2), RECV_R(0, 0), RECV(1))
 static void peek_at_30(struct script *s)
 {
