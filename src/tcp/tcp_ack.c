@@ -56,7 +56,7 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
 {
     uint32_t acked = seg->ack - pcb->snd_una;
     bool fin = pcb->fin_sent && seg->ack == pcb->snd_nxt;
-    bool in_fast = pcb->recovery == TCP_RECOVERY_FAST;
+    enum tcp_recovery before = (enum tcp_recovery)pcb->recovery;
 
     tcp_rtt_ack(tcp, pcb, seg);
     pcb->snd_una = seg->ack;
@@ -67,9 +67,13 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
     pcb->first_rexmt_us = 0;
     pcb->retransmits = 0;
     pcb->soft_error = 0;
-    if (!tcp_recover_new_ack(tcp, pcb, acked))
+    if (!tcp_recover_new_ack(tcp, pcb, acked)) {
+        /* RFC 3465 2.3: after a timeout an ACK may cover much that was never lost. */
+        if (before == TCP_RECOVERY_LOSS)
+            acked = u32_min(acked, pcb->snd_mss);
         tcp_cc_ack(tcp, pcb, acked);
-    rexmt_restart(tcp, pcb, in_fast && pcb->recovery == TCP_RECOVERY_FAST);
+    }
+    rexmt_restart(tcp, pcb, before == TCP_RECOVERY_FAST && pcb->recovery == TCP_RECOVERY_FAST);
     confirm_neighbour(tcp, pcb);
     if (pcb->cwnd_limited)
         tcp_sndbuf_tune(tcp, pcb);

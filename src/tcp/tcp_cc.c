@@ -77,9 +77,6 @@ void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {
     if (!is_used(pcb) || pcb->cwnd >= TCP_WINDOW_MAX)
         return;
-    /* RFC 3465 2.3: after a timeout an ACK may cover much that was never lost. */
-    if (pcb->recovery == TCP_RECOVERY_LOSS)
-        acked = u32_min(acked, pcb->snd_mss);
     tcp_cc(pcb)->ack(tcp, pcb, acked);
 }
 

@@ -354,6 +354,8 @@ void tcp_sndbuf_tell(struct tcp *tcp, struct tcp_pcb *pcb);
 void tcp_mss_init(struct tcp_pcb *pcb);
 /* Recomputes snd_mss from the path, the peer's option and our options. */
 void tcp_mss_update(struct tcp_pcb *pcb);
+/* The same, when the path may have changed. */
+void tcp_mss_refresh(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Payload of the largest frame to hand to the link: a multiple of snd_mss. */
 uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb);
 

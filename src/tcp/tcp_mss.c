@@ -41,6 +41,12 @@ void tcp_mss_update(struct tcp_pcb *pcb)
     pcb->snd_mss = (uint16_t)mss;
 }
 
+void tcp_mss_refresh(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    if (path_refresh(tcp->net, &pcb->path) == 0)
+        tcp_mss_update(pcb);
+}
+
 uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb)
 {
     const struct netif *nif = pcb->path.nif;

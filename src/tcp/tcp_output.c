@@ -88,7 +88,7 @@ static bool send_failed(struct tcp *tcp, struct tcp_pcb *pcb, int err)
     case ENOMEM:
         return false; /* no room now: keep it */
     case EMSGSIZE:
-        tcp_mss_update(pcb); /* the path became narrower: path_refresh() knows */
+        tcp_mss_refresh(tcp, pcb); /* the path became narrower */
         return false;
     default:
         pcb->soft_error = (uint8_t)-err;
@@ -163,8 +163,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     pcb->output_due = false;
     if (!tcp_state_sends(tcp_state(pcb)))
         return;
-    if (path_refresh(tcp->net, &pcb->path) == 0)
-        tcp_mss_update(pcb);
+    tcp_mss_refresh(tcp, pcb);
     if (pcb->recovery == TCP_RECOVERY_LOSS)
         tcp_retransmit_lost(tcp, pcb);
     if (tcp_flight(pcb) == 0)

@@ -33,11 +33,9 @@ static uint32_t resend(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint3
         flags |= TCP_FIN;
     tcp_rtt_cancel(pcb, seq);
     err = tcp_segment_send(tcp, pcb, seq, n, flags);
-    if (err == -ENOBUFS || err == -EAGAIN || err == -ENOMEM)
+    if (err == -ENOBUFS || err == -EAGAIN || err == -ENOMEM || err == -EMSGSIZE)
         return seq;
-    if (err == -EMSGSIZE)
-        tcp_mss_update(pcb);
-    else if (err)
+    if (err)
         pcb->soft_error = (uint8_t)-err;
     tcp->stats.retrans_segs++;
     pcb->retrans_total++;
@@ -47,6 +45,7 @@ static uint32_t resend(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint3
 
 void tcp_retransmit_head(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    tcp_mss_refresh(tcp, pcb);
     if (tcp_flight(pcb))
         resend(tcp, pcb, pcb->snd_una, pcb->snd_mss);
 }
@@ -136,6 +135,7 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
     if (pcb->retransmits == TCP_RETRIES_1)
         pcb->path.generation = 0; /* RFC 9293 3.8.3 (a): the route may be dead */
     tcp_rtt_cancel(pcb, pcb->snd_una);
+    tcp_mss_refresh(tcp, pcb);
     if (syn) {
         tcp->stats.syn_retrans++;
         tcp->stats.retrans_segs++;

@@ -12,6 +12,12 @@ int main(void)
     srunner_add_suite(r, input_suite());
     srunner_add_suite(r, data_suite());
     srunner_add_suite(r, output_suite());
+    srunner_add_suite(r, timer_suite());
+    srunner_add_suite(r, recover_suite());
+    srunner_add_suite(r, listen_suite());
+    srunner_add_suite(r, urgent_suite());
+    srunner_add_suite(r, icmp_suite());
+    srunner_add_suite(r, user_suite());
 
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
