@@ -154,7 +154,8 @@ uint64_t tcp_unacked_bytes(
 uint64_t tcp_unsent_bytes(const struct tcp_pcb *pcb); /* SIOCOUTQNSD */
 bool tcp_at_mark(const struct tcp_pcb *pcb);          /* SIOCATMARK */
 bool tcp_send_drained(const struct tcp_pcb *pcb); /* all data and FIN acknowledged: for SO_LINGER */
-bool tcp_port_used(const struct tcp *tcp, uint16_t port); /* is anything bound to it, in any state? */
+bool tcp_port_used(const struct tcp *tcp,
+                   uint16_t port); /* is anything bound to it, in any state? */
 uint32_t tcp_backlog_len(const struct tcp_pcb *listener);
 uint32_t tcp_mss(const struct tcp_pcb *pcb); /* current send MSS; 536 before a connection */
 size_t tcp_pcb_bytes(void);                  /* memory of one idle pcb */
