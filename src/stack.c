@@ -82,12 +82,22 @@ struct stack *stack_create(struct arena *a, uint64_t seed)
         return NULL;
     st->limits = default_limits;
     st->next_proc_id = 1;
-    sock_init(st, a);
     if (net_init(&st->net, a, seed) < 0 || udp_init(&st->udp, &st->net) < 0 ||
-        tcp_init(&st->tcp, &st->net) < 0 || !hash_init(&st->by_cookie, a, 64))
+        tcp_init(&st->tcp, &st->net) < 0 || sock_init(st) < 0)
         return NULL;
     arena_set_root(a, st);
     return st;
+}
+
+void stack_destroy(struct stack *st)
+{
+    struct arena *a = st->net.arena;
+    sock_fini(st);
+    udp_fini(&st->udp);
+    tcp_fini(&st->tcp);
+    net_fini(&st->net);
+    arena_set_root(a, NULL);
+    arena_free(a, st, sizeof(*st));
 }
 
 struct stack *stack_of(struct arena *a)

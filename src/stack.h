@@ -11,6 +11,9 @@
 /* Makes a stack in a fresh arena, and makes it the arena's root. seed: from which all its
  * randomness comes. NULL: no memory. */
 struct stack *stack_create(struct arena *a, uint64_t seed);
+/* Frees st with everything that belongs to it; sockets that are left are closed without a word.
+ * Outside of entries. */
+void stack_destroy(struct stack *st);
 /* The stack of an arena that somebody else made. */
 struct stack *stack_of(struct arena *a);
 

@@ -22,12 +22,30 @@
 
 #include "sock/sock_int.h"
 
-void sock_init(struct stack *st, struct arena *a)
+int sock_init(struct stack *st)
 {
+    struct arena *a = st->net.arena;
     slab_init(&st->socks, a, sizeof(struct sock));
     slab_init(&st->rares, a, sizeof(struct sock_rare));
     slab_init(&st->waiters, a, sizeof(struct waiter));
     slab_init(&st->procs, a, sizeof(struct proc));
+    return hash_init(&st->by_cookie, a, 64) ? 0 : -ENOMEM;
+}
+
+static void slab_empty(struct slab *s)
+{
+    for (void *o; (o = slab_next(s, NULL));)
+        slab_free(s, o);
+}
+
+void sock_fini(struct stack *st)
+{
+    for (struct sock *so = NULL; (so = slab_next(&st->socks, so));)
+        sock_opt_release(so);
+    slab_empty(&st->socks);
+    slab_empty(&st->waiters);
+    slab_empty(&st->procs);
+    hash_destroy(&st->by_cookie);
 }
 
 static uint64_t cookie_hash(const struct stack *st, uint64_t cookie)

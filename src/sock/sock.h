@@ -95,14 +95,16 @@ struct stack {
     struct stack_limits limits;
     int64_t
         realtime_offset_us; /* wall clock minus net.now_us, for timestamps; kept by the io layer */
-    uint32_t sock_frees; /* counts the sockets freed: how long a pointer to one may be kept */
+    uint32_t sock_frees;    /* counts the sockets freed: how long a pointer to one may be kept */
     uint32_t next_proc_id;
     bool any_doorbell; /* some proc.doorbell is set */
     void *io;          /* a place in the arena for the io layer's shared state */
 };
 
-/* Prepares st's slabs of sockets, waiters and processes; st->net.arena may still be unset. */
-void sock_init(struct stack *st, struct arena *a);
+/* Prepares st's tables of sockets, waiters and processes. 0 or -ENOMEM. */
+int sock_init(struct stack *st);
+/* Frees them, and what is in them; the pcbs are left to their protocols. */
+void sock_fini(struct stack *st);
 
 /* A new socket for the placeholder with this cookie. domain AF_INET, type SOCK_STREAM or SOCK_DGRAM
  * (without flags), protocol 0, IPPROTO_TCP or IPPROTO_UDP matching. 0 and *out; -ENOBUFS,

@@ -78,6 +78,7 @@ struct tcp_config {
 };
 
 int tcp_init(struct tcp *tcp, struct net *net); /* 0, -ENOMEM */
+void tcp_fini(struct tcp *tcp);                 /* frees everything, without a word to anybody */
 
 /* ---- user calls (RFC 9293 3.10.1 to 3.10.6) ---- */
 

@@ -91,6 +91,21 @@ int tcp_init(struct tcp *tcp, struct net *net)
     return 0;
 }
 
+void tcp_fini(struct tcp *tcp)
+{
+    struct tcp_pcb *next;
+
+    for (struct tcp_pcb *p = slab_next(&tcp->pcbs, NULL); p; p = next) {
+        next = slab_next(&tcp->pcbs, p);
+        if (p->parent) /* before its listener, which it leads to */
+            tcp_pcb_free(tcp, p);
+    }
+    while ((next = slab_next(&tcp->pcbs, NULL)))
+        tcp_pcb_free(tcp, next);
+    hash_destroy(&tcp->flows);
+    hash_destroy(&tcp->ports);
+}
+
 bool tcp_busy(const struct tcp *tcp)
 {
     return tcp->flows.count > 0;

@@ -1,0 +1,483 @@
+/*
+ * Connections with a plan: so many bytes each way, in pieces of random size, with pauses, half
+ * closes, echoes and aborts. Both ends check every byte; a connection that the network cannot have
+ * broken must end as planned.
+ */
+#include "sim.h"
+
+#include <errno.h>
+#include <linux/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT      7000
+#define RELIEF_US (1000ull * 1000000)
+
+enum { CLIENT, SERVER };
+
+enum ending {
+    END_HALF_CLOSE, /* shutdown() when all is sent, close() at the peer's end of stream */
+    END_CLOSE,      /* close() when all is sent and received */
+    END_ABORT,      /* close() with a reset in the middle */
+    END_UNREAD,     /* close() while data is unread */
+};
+
+struct plan {
+    uint64_t bytes[2]; /* that each side sends */
+    bool echo;         /* the server sends back what it gets */
+    enum ending ending[2];
+    uint64_t abort_at[2]; /* bytes received before END_ABORT and END_UNREAD */
+    uint32_t send_max[2], recv_max[2];
+    uint32_t pause_us[2]; /* the reader rests so long after each read */
+};
+
+struct stream {
+    struct sim_task task;
+    struct sock *so;
+    struct conn *conn;
+    int side;
+    uint64_t sent, received;
+    bool connecting, shut, eof, over;
+    uint64_t over_us;
+    int error;
+};
+
+struct conn {
+    struct plan plan;
+    struct stream end[2];
+    bool broken; /* one side aborted: the other may see an error */
+};
+
+struct listener {
+    struct sim_task task;
+    struct sock *so;
+    struct conn *conns;
+    unsigned nconns, accepted;
+};
+
+struct scene {
+    struct listener listener;
+    struct conn *conns;
+    unsigned nconns;
+    int sndbuf, rcvbuf; /* 0: default */
+    bool nodelay, cork;
+};
+
+static void stream_over(struct stream *st, int error)
+{
+    struct sim *s = st->task.sim;
+    struct conn *c = st->conn;
+    if (error) {
+        st->error = error;
+        bool told = c->broken && (error == ECONNRESET || error == EPIPE);
+        bool excused = s->net.lossy && (error == ETIMEDOUT || error == EHOSTUNREACH ||
+                                        error == ECONNRESET || error == EPIPE);
+        bool memory = s->net.arena_limit[0] || s->net.arena_limit[1];
+        if (!told && !excused && !memory)
+            sim_fail(s, "%s: unexpected error %s after %llu sent, %llu received",
+                     st->side == CLIENT ? "client" : "server", strerrorname_np(error),
+                     (unsigned long long)st->sent, (unsigned long long)st->received);
+        c->broken = true;
+    }
+    st->over = true;
+    st->over_us = s->wire.now_us;
+    sim_task_end(&st->task);
+    sock_close(st->so);
+    st->so = NULL;
+    sim_progress(s);
+}
+
+/* ECHO: what the server may send is what it has received. */
+static uint64_t stream_goal(const struct stream *st)
+{
+    if (st->conn->plan.echo && st->side == SERVER)
+        return st->received;
+    return st->conn->plan.bytes[st->side];
+}
+
+/* Sends one piece. 1: something happened; 0: it would block, or there is nothing to send; -errno.
+ */
+static int stream_send(struct stream *st)
+{
+    struct sim *s = st->task.sim;
+    const struct plan *p = &st->conn->plan;
+    uint64_t goal = stream_goal(st);
+    bool last_known = !p->echo || st->side == CLIENT || st->eof;
+    if (st->sent == goal) {
+        if (st->shut || !last_known || p->ending[st->side] != END_HALF_CLOSE)
+            return 0;
+        int r = sock_shutdown(st->so, SHUT_WR);
+        st->shut = true;
+        return r < 0 ? r : 1;
+    }
+    size_t n = 1 + sim_below(s, p->send_max[st->side]), cut;
+    if (n > goal - st->sent)
+        n = (size_t)(goal - st->sent);
+    cut = sim_below(s, (uint32_t)n + 1);
+    struct iovec iov[2] = {{(void *)(uintptr_t)sim_bytes(st->sent), cut},
+                           {(void *)(uintptr_t)sim_bytes(st->sent + cut), n - cut}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    ssize_t r = sock_sendmsg(st->so, &msg, 0, sim_chance(s, 5) ? MSG_MORE : 0);
+    if (r == -EAGAIN)
+        return 0;
+    if (r < 0)
+        return (int)r;
+    if (r == 0 || (size_t)r > n)
+        sim_fail(s, "send() of %zu bytes returned %zd", n, r);
+    st->sent += (uint64_t)r;
+    sim_progress(s);
+    return 1;
+}
+
+static void stream_verify(struct stream *st, const uint8_t *got, size_t n)
+{
+    struct sim *s = st->task.sim;
+    if (memcmp(got, sim_bytes(st->received), n) != 0)
+        sim_fail(s, "%s: wrong bytes near %llu", st->side == CLIENT ? "client" : "server",
+                 (unsigned long long)st->received);
+    const struct stream *peer = &st->conn->end[!st->side];
+    if (st->received + n > peer->sent)
+        sim_fail(s, "received more than was sent");
+}
+
+static int stream_recv(struct stream *st)
+{
+    static uint8_t buf[2][SIM_PATTERN_BYTES];
+    struct sim *s = st->task.sim;
+    const struct plan *p = &st->conn->plan;
+    if (st->eof)
+        return 0;
+    size_t n = 1 + sim_below(s, p->recv_max[st->side]);
+    size_t cut = sim_below(s, (uint32_t)n + 1);
+    struct iovec iov[2] = {{buf[0], cut}, {buf[1], n - cut}};
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    bool peek = sim_chance(s, 10);
+    ssize_t r = sock_recvmsg(st->so, &msg, 0, peek ? MSG_PEEK : 0);
+    if (r == -EAGAIN)
+        return 0;
+    if (r < 0)
+        return (int)r;
+    if ((size_t)r > n)
+        sim_fail(s, "recv() of %zu bytes returned %zd", n, r);
+    stream_verify(st, buf[0], (size_t)r < cut ? (size_t)r : cut);
+    if ((size_t)r > cut) {
+        st->received += cut;
+        stream_verify(st, buf[1], (size_t)r - cut);
+        st->received -= cut;
+    }
+    if (peek)
+        return 1;
+    if (r == 0)
+        st->eof = true;
+    st->received += (uint64_t)r;
+    sim_progress(s);
+    return 1;
+}
+
+/* Has the stream come to its planned end? */
+static bool stream_is_done(struct stream *st)
+{
+    struct conn *c = st->conn;
+    const struct plan *p = &c->plan;
+    uint64_t expected = p->echo ? p->bytes[CLIENT] : p->bytes[!st->side];
+    switch (p->ending[st->side]) {
+    case END_HALF_CLOSE:
+        return st->eof && st->shut;
+    case END_CLOSE:
+        return (st->received == expected || st->eof) && st->sent == stream_goal(st);
+    case END_ABORT:
+    case END_UNREAD:
+        break;
+    }
+    if (!st->eof && st->received < p->abort_at[st->side])
+        return false;
+    if (p->ending[st->side] == END_ABORT) {
+        struct linger l = {.l_onoff = 1};
+        sock_setsockopt(st->so, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+    }
+    c->broken = true;
+    return true;
+}
+
+static void stream_finish(struct stream *st)
+{
+    struct sim *s = st->task.sim;
+    const struct stream *peer = &st->conn->end[!st->side];
+    const struct plan *p = &st->conn->plan;
+    bool graceful = p->ending[0] <= END_CLOSE && p->ending[1] <= END_CLOSE;
+    if (graceful && !st->conn->broken && st->eof && st->received != peer->sent)
+        sim_fail(s, "%s: end of stream after %llu of %llu bytes",
+                 st->side == CLIENT ? "client" : "server", (unsigned long long)st->received,
+                 (unsigned long long)peer->sent);
+    stream_over(st, 0);
+}
+
+/* Goes as far as it can. Each turn sends or receives, in random order. */
+static void stream_run(struct sim_task *t, uint32_t fired)
+{
+    struct stream *st = container_of(t, struct stream, task);
+    struct sim *s = t->sim;
+    (void)fired;
+    if (st->connecting) {
+        struct sockaddr_in to = sim_addr(s->host[1].addr, PORT);
+        int r = sock_connect(st->so, (struct sockaddr *)&to, sizeof(to));
+        if (r == -EALREADY)
+            return;
+        if (r < 0) {
+            stream_over(st, -r);
+            return;
+        }
+        st->connecting = false;
+        sim_progress(s);
+    }
+    for (bool busy = true; busy;) {
+        uint32_t pause = st->conn->plan.pause_us[st->side];
+        int sent = stream_send(st);
+        int got = sent < 0 || (pause && t->wake_us != TIMER_NEVER) ? 0 : stream_recv(st);
+        if (sent < 0 || got < 0) {
+            stream_over(st, sent < 0 ? -sent : -got);
+            return;
+        }
+        if (stream_is_done(st)) {
+            stream_finish(st);
+            return;
+        }
+        if (got > 0 && pause)
+            t->wake_us = s->wire.now_us + 1 + sim_below(s, pause);
+        busy = sent > 0 || (got > 0 && !pause);
+    }
+}
+
+static void set_int(struct sim *s, struct sock *so, int level, int name, int v)
+{
+    int r = sock_setsockopt(so, level, name, &v, sizeof(v));
+    if (r < 0 && r != -ENOMEM)
+        sim_fail(s, "setsockopt %d %d: %d", level, name, r);
+}
+
+static void scene_options(const struct scene *sc, struct sim *s, struct sock *so)
+{
+    if (sc->sndbuf)
+        set_int(s, so, SOL_SOCKET, SO_SNDBUFFORCE, sc->sndbuf);
+    if (sc->rcvbuf)
+        set_int(s, so, SOL_SOCKET, SO_RCVBUFFORCE, sc->rcvbuf);
+    if (sc->nodelay)
+        set_int(s, so, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/* Starts st on so; false: no memory, so is closed. */
+static bool stream_start(struct stream *st, struct sim *s, struct sim_host *h, struct sock *so)
+{
+    sim_task_init(&st->task, s, h, stream_run);
+    st->so = so;
+    if (sim_task_watch(&st->task, so, POLLIN | POLLOUT | POLLRDHUP))
+        return true;
+    sim_task_end(&st->task);
+    sock_close(so);
+    st->so = NULL;
+    st->over = true;
+    return false;
+}
+
+static void listener_close(struct listener *l)
+{
+    sim_task_end(&l->task);
+    sock_close(l->so);
+    l->so = NULL;
+}
+
+static void listener_run(struct sim_task *t, uint32_t fired)
+{
+    struct listener *l = container_of(t, struct listener, task);
+    struct sim *s = t->sim;
+    (void)fired;
+    for (;;) {
+        struct sock *so;
+        int r = sock_accept(l->so, s->next_cookie++, 0, &so);
+        if (r == -EAGAIN)
+            break;
+        if (r == -ENOBUFS || r == -ENOMEM) {
+            t->wake_us = s->wire.now_us + 100000;
+            break;
+        }
+        if (r < 0)
+            sim_fail(s, "accept: %d", r);
+        so->nonblock = 1;
+        sim_progress(s);
+        /* The client's port says which plan it is. */
+        struct sockaddr_in peer;
+        socklen_t len = sizeof(peer);
+        struct conn *c = NULL;
+        if (sock_getpeername(so, (struct sockaddr *)&peer, &len) == 0) {
+            for (unsigned i = 0; i < l->nconns && !c; i++)
+                if (ntohs(peer.sin_port) == 10000 + i)
+                    c = &l->conns[i];
+        }
+        if (!c || c->end[SERVER].task.sim) { /* reset meanwhile, or a second life of the port */
+            sock_close(so);
+            continue;
+        }
+        if (stream_start(&c->end[SERVER], s, &s->host[1], so))
+            c->end[SERVER].task.wake_us = s->wire.now_us;
+    }
+}
+
+static void plan_sizes(struct sim *s, struct plan *p)
+{
+    static const uint32_t sizes[] = {1, 3, 100, 1000, 1460, 4096, 16384, 60000};
+    bool bad = s->net.lossy;
+    for (int i = 0; i < 2; i++) {
+        uint32_t most = sim_chance(s, 15)   ? (bad ? 60000 : 600000)
+                        : sim_chance(s, 50) ? 20000
+                                            : 300;
+        p->bytes[i] = sim_chance(s, 15) ? 0 : sim_below(s, most + 1);
+        p->send_max[i] = sizes[sim_below(s, 8)];
+        p->recv_max[i] = sizes[sim_below(s, 8)];
+        if (p->bytes[i] / p->send_max[i] > 5000)
+            p->send_max[i] = 4096;
+        p->pause_us[i] =
+            sim_chance(s, 15) ? 1 + sim_below(s, sim_chance(s, 20) ? 3000000 : 20000) : 0;
+    }
+    /* A reader that rests is given enough at a time to come to an end. */
+    for (int i = 0; i < 2; i++)
+        if (p->recv_max[i] < p->bytes[!i] / 500)
+            p->recv_max[i] = (uint32_t)(p->bytes[!i] / 500);
+}
+
+static void plan_make(struct sim *s, struct plan *p)
+{
+    plan_sizes(s, p);
+    p->echo = sim_chance(s, 30);
+    for (int i = 0; i < 2; i++) {
+        uint32_t how = sim_below(s, 100);
+        p->ending[i] = how < 60   ? END_HALF_CLOSE
+                       : how < 85 ? END_CLOSE
+                       : how < 93 ? END_ABORT
+                                  : END_UNREAD;
+        uint64_t expected = p->bytes[p->echo ? CLIENT : !i];
+        p->abort_at[i] = expected ? sim_below(s, (uint32_t)expected) : 0;
+    }
+    /* An echo ends when the client ends it; who waits for the end of stream needs a peer that gives
+     * one. */
+    if (p->echo) {
+        p->ending[SERVER] = END_HALF_CLOSE;
+        if (p->ending[CLIENT] == END_CLOSE && sim_chance(s, 50))
+            p->ending[CLIENT] = END_HALF_CLOSE;
+    }
+}
+
+static void scene_connect(struct scene *sc, struct sim *s, unsigned i)
+{
+    struct conn *c = &sc->conns[i];
+    struct sim_host *h = &s->host[0];
+    for (int side = 0; side < 2; side++) {
+        c->end[side].conn = c;
+        c->end[side].side = side;
+    }
+    link_wire_enter(h->port);
+    struct sock *so = sim_socket(s, h, SOCK_STREAM);
+    struct sockaddr_in from = sim_addr(0, (uint16_t)(10000 + i));
+    if (so) {
+        scene_options(sc, s, so);
+        int r = sock_bind(so, (struct sockaddr *)&from, sizeof(from));
+        if (r == -ENOMEM || r == -ENOBUFS) {
+            sock_close(so);
+            so = NULL;
+        } else if (r < 0) {
+            sim_fail(s, "bind: %d", r);
+        }
+    }
+    if (so && stream_start(&c->end[CLIENT], s, h, so)) {
+        struct sockaddr_in to = sim_addr(s->host[1].addr, PORT);
+        int r = sock_connect(so, (struct sockaddr *)&to, sizeof(to));
+        if (r == -EINPROGRESS)
+            c->end[CLIENT].connecting = true;
+        else
+            stream_over(&c->end[CLIENT], r < 0 ? -r : EINVAL);
+    } else {
+        c->end[CLIENT].over = true;
+    }
+    link_wire_leave(h->port);
+}
+
+static void scene_listen(struct scene *sc, struct sim *s)
+{
+    struct sim_host *h = &s->host[1];
+    struct listener *l = &sc->listener;
+    struct sockaddr_in at = sim_addr(0, PORT);
+    l->conns = sc->conns;
+    l->nconns = sc->nconns;
+    link_wire_enter(h->port);
+    l->so = sim_socket(s, h, SOCK_STREAM);
+    if (!l->so || sock_bind(l->so, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+        sock_listen(l->so, (int)sc->nconns) < 0)
+        sim_fail(s, "cannot listen");
+    scene_options(sc, s, l->so);
+    sim_task_init(&l->task, s, h, listener_run);
+    if (!sim_task_watch(&l->task, l->so, POLLIN))
+        sim_fail(s, "cannot watch the listener");
+    link_wire_leave(h->port);
+}
+
+/* A reset may be lost, and who only reads then waits for ever, as on any network (RFC 9293 3.5.1):
+ * closes those who were left alone long ago. */
+static void scene_relieve(struct scene *sc, struct sim *s)
+{
+    for (unsigned i = 0; i < sc->nconns; i++) {
+        struct conn *c = &sc->conns[i];
+        for (int side = 0; side < 2; side++) {
+            struct stream *st = &c->end[side], *peer = &c->end[!side];
+            if (!st->so || !c->broken || !peer->over || s->wire.now_us - peer->over_us < RELIEF_US)
+                continue;
+            link_wire_enter(st->task.host->port);
+            stream_over(st, 0);
+            link_wire_leave(st->task.host->port);
+        }
+    }
+}
+
+/* Until only the listener is left. */
+static void scene_wait(struct scene *sc, struct sim *s)
+{
+    for (bool busy = true; busy;) {
+        busy = false;
+        for (unsigned i = 0; i < sc->nconns; i++)
+            for (int side = 0; side < 2; side++)
+                busy |= sc->conns[i].end[side].so != NULL;
+        uint64_t before = s->wire.events;
+        sim_run(s, s->wire.now_us + 10000000);
+        scene_relieve(sc, s);
+        bool waits = false; /* for relief */
+        for (unsigned i = 0; i < sc->nconns; i++)
+            waits |= sc->conns[i].broken && (sc->conns[i].end[0].over || sc->conns[i].end[1].over);
+        if (busy && !waits && s->wire.events == before && link_wire_next(&s->wire) == TIMER_NEVER)
+            sim_fail(s, "standstill: a connection is open and no timer runs");
+    }
+}
+
+void sim_run_streams(struct sim *s)
+{
+    static const int bufs[] = {0, 0, 0, 1, 2000, 8000, 60000, 1000000};
+    struct scene sc = {.nconns = sim_chance(s, 60) ? 1 : 1 + sim_below(s, 30)};
+    sc.sndbuf = bufs[sim_below(s, 8)];
+    sc.rcvbuf = bufs[sim_below(s, 8)];
+    sc.nodelay = sim_chance(s, 30);
+    sc.conns = calloc(sc.nconns, sizeof(*sc.conns));
+    scene_listen(&sc, s);
+    for (unsigned i = 0; i < sc.nconns; i++) {
+        plan_make(s, &sc.conns[i].plan);
+        if (sc.nconns > 1)
+            for (int side = 0; side < 2; side++)
+                sc.conns[i].plan.bytes[side] /= sc.nconns, sc.conns[i].plan.abort_at[side] /= sc.nconns;
+        scene_connect(&sc, s, i);
+        if (sim_chance(s, 30))
+            sim_run(s, s->wire.now_us + sim_below(s, 50000));
+    }
+    scene_wait(&sc, s);
+    link_wire_enter(s->host[1].port);
+    listener_close(&sc.listener);
+    link_wire_leave(s->host[1].port);
+    sim_settle(s);
+    free(sc.conns);
+}
