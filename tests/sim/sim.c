@@ -277,6 +277,11 @@ static uint64_t next_wake(const struct sim *s)
     return next;
 }
 
+bool sim_is_idle(const struct sim *s)
+{
+    return next_wake(s) == TIMER_NEVER && link_wire_next(&s->wire) == TIMER_NEVER;
+}
+
 static void check(struct sim *s)
 {
     for (unsigned i = 0; i < SIM_HOSTS; i++) {

@@ -62,6 +62,8 @@ void sim_init(struct sim *s, uint64_t seed, const struct sim_net *net);
 void sim_fini(struct sim *s);
 /* Runs until nothing happens any more or until_us. */
 void sim_run(struct sim *s, uint64_t until_us);
+/* Will nothing happen any more by itself? */
+bool sim_is_idle(const struct sim *s);
 /* Waits for sockets and TIME_WAIT to be over. */
 void sim_settle(struct sim *s);
 /* One line about the scenario's network. */

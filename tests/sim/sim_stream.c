@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT      7000
-#define RELIEF_US (1000ull * 1000000)
+#define PORT       7000
+#define READING_US 60000000u /* the longest that a slow reader takes for all */
+#define RELIEF_US  (1000ull * 1000000)
 
 enum { CLIENT, SERVER };
 
@@ -70,7 +72,7 @@ static void stream_over(struct stream *st, int error)
     struct conn *c = st->conn;
     if (error) {
         st->error = error;
-        bool told = c->broken && (error == ECONNRESET || error == EPIPE);
+        bool told = c->broken && (error == ECONNRESET || error == EPIPE || error == ENOTCONN);
         bool excused = s->net.lossy && (error == ETIMEDOUT || error == EHOSTUNREACH ||
                                         error == ECONNRESET || error == EPIPE);
         bool memory = s->net.arena_limit[0] || s->net.arena_limit[1];
@@ -339,10 +341,12 @@ static void plan_sizes(struct sim *s, struct plan *p)
         p->pause_us[i] =
             sim_chance(s, 15) ? 1 + sim_below(s, sim_chance(s, 20) ? 3000000 : 20000) : 0;
     }
-    /* A reader that rests is given enough at a time to come to an end. */
-    for (int i = 0; i < 2; i++)
-        if (p->recv_max[i] < p->bytes[!i] / 500)
-            p->recv_max[i] = (uint32_t)(p->bytes[!i] / 500);
+    /* A peer that has closed does not probe a shut window for ever. */
+    for (int i = 0; i < 2; i++) {
+        uint64_t reads = 1 + (p->bytes[0] + p->bytes[1]) / p->recv_max[i];
+        if (p->pause_us[i] > READING_US / reads)
+            p->pause_us[i] = (uint32_t)(READING_US / reads);
+    }
 }
 
 static void plan_make(struct sim *s, struct plan *p)
@@ -420,6 +424,13 @@ static void scene_listen(struct scene *sc, struct sim *s)
     link_wire_leave(h->port);
 }
 
+/* May one end be gone for good without the other having been told? An orphan gives up, too (RFC
+ * 1122 4.2.3.5). */
+static bool conn_may_be_half_open(const struct sim *s, const struct conn *c)
+{
+    return c->broken || s->net.lossy;
+}
+
 /* A reset may be lost, and who only reads then waits for ever, as on any network (RFC 9293 3.5.1):
  * closes those who were left alone long ago. */
 static void scene_relieve(struct scene *sc, struct sim *s)
@@ -428,7 +439,8 @@ static void scene_relieve(struct scene *sc, struct sim *s)
         struct conn *c = &sc->conns[i];
         for (int side = 0; side < 2; side++) {
             struct stream *st = &c->end[side], *peer = &c->end[!side];
-            if (!st->so || !c->broken || !peer->over || s->wire.now_us - peer->over_us < RELIEF_US)
+            if (!st->so || !conn_may_be_half_open(s, c) || !peer->over ||
+                s->wire.now_us - peer->over_us < RELIEF_US)
                 continue;
             link_wire_enter(st->task.host->port);
             stream_over(st, 0);
@@ -437,22 +449,54 @@ static void scene_relieve(struct scene *sc, struct sim *s)
     }
 }
 
+static bool scene_is_busy(const struct scene *sc)
+{
+    for (unsigned i = 0; i < sc->nconns; i++)
+        if (sc->conns[i].end[CLIENT].so || sc->conns[i].end[SERVER].so)
+            return true;
+    return false;
+}
+
+/* Is there a connection with one end gone and the other not told? */
+static bool scene_waits_for_relief(const struct scene *sc, const struct sim *s)
+{
+    for (unsigned i = 0; i < sc->nconns; i++)
+        if (conn_may_be_half_open(s, &sc->conns[i]) &&
+            (sc->conns[i].end[0].over || sc->conns[i].end[1].over))
+            return true;
+    return false;
+}
+
+static void scene_show(const struct scene *sc)
+{
+    for (unsigned i = 0; i < sc->nconns; i++) {
+        for (int side = 0; side < 2; side++) {
+            const struct stream *st = &sc->conns[i].end[side];
+            if (!st->so)
+                continue;
+            fprintf(stderr,
+                    "sim: %u %s: %s, sent %llu of %llu, received %llu, eof %d, shut %d, poll %#x, "
+                    "error %d, unacked %llu, readable %llu, ending %d\n",
+                    i, side == CLIENT ? "client" : "server", tcp_state_name(tcp_state(st->so->tcp)),
+                    (unsigned long long)st->sent, (unsigned long long)stream_goal(st),
+                    (unsigned long long)st->received, st->eof, st->shut, sock_poll(st->so),
+                    tcp_peek_error(st->so->tcp), (unsigned long long)tcp_unacked_bytes(st->so->tcp),
+                    (unsigned long long)tcp_readable_bytes(st->so->tcp),
+                    sc->conns[i].plan.ending[side]);
+        }
+    }
+}
+
 /* Until only the listener is left. */
 static void scene_wait(struct scene *sc, struct sim *s)
 {
-    for (bool busy = true; busy;) {
-        busy = false;
-        for (unsigned i = 0; i < sc->nconns; i++)
-            for (int side = 0; side < 2; side++)
-                busy |= sc->conns[i].end[side].so != NULL;
-        uint64_t before = s->wire.events;
+    while (scene_is_busy(sc)) {
         sim_run(s, s->wire.now_us + 10000000);
         scene_relieve(sc, s);
-        bool waits = false; /* for relief */
-        for (unsigned i = 0; i < sc->nconns; i++)
-            waits |= sc->conns[i].broken && (sc->conns[i].end[0].over || sc->conns[i].end[1].over);
-        if (busy && !waits && s->wire.events == before && link_wire_next(&s->wire) == TIMER_NEVER)
+        if (scene_is_busy(sc) && !scene_waits_for_relief(sc, s) && sim_is_idle(s)) {
+            scene_show(sc);
             sim_fail(s, "standstill: a connection is open and no timer runs");
+        }
     }
 }
 
@@ -469,7 +513,8 @@ void sim_run_streams(struct sim *s)
         plan_make(s, &sc.conns[i].plan);
         if (sc.nconns > 1)
             for (int side = 0; side < 2; side++)
-                sc.conns[i].plan.bytes[side] /= sc.nconns, sc.conns[i].plan.abort_at[side] /= sc.nconns;
+                sc.conns[i].plan.bytes[side] /= sc.nconns,
+                    sc.conns[i].plan.abort_at[side] /= sc.nconns;
         scene_connect(&sc, s, i);
         if (sim_chance(s, 30))
             sim_run(s, s->wire.now_us + sim_below(s, 50000));

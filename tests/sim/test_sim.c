@@ -127,6 +127,7 @@ int main(void)
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
         signal(signals[i], on_crash);
     sim_pattern_init();
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (only) {
         run_one(only, trace);
         return 0;
