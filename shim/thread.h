@@ -75,8 +75,8 @@ void signal_fork_done(void);
 void thread_start(void);
 void thread_sleep_begin(struct timespec *timeout);
 bool thread_sleep_end(void);
-/* For pthread_cleanup_push() around a sleep: the thread is being cancelled, and the program's cleanup
- * handlers run outside. */
+/* For pthread_cleanup_push() around a sleep: the thread is being cancelled, and the program's
+ * cleanup handlers run outside. */
 void thread_cancelled(void *unused);
 
 #endif

@@ -1,14 +1,16 @@
 /*
- * The engine: one a process. It holds the process's view of the stack: the arena's mapping, the lock, the libev loop with
- * the links, the deadline timer, the last-close events and the doorbell, and the service thread.
+ * The engine: one a process. It holds the process's view of the stack: the arena's mapping, the
+ * lock, the libev loop with the links, the deadline timer, the last-close events and the doorbell,
+ * and the service thread.
  *
- * Everything here calls libc. In libshim.so the caller must be marked as inside (shim/thread.h), so that
- * those calls go straight to the kernel.
+ * Everything here calls libc. In libshim.so the caller must be marked as inside (shim/thread.h), so
+ * that those calls go straight to the kernel.
  *
- * Waiting. Any thread may run the loop, one at a time. A thread that waits in a socket call waits for the engine's
- * descriptors itself and runs the loop when they are ready; when none waits, the service thread does. The descriptors
- * are registered with EPOLLEXCLUSIVE in every epoll instance that somebody waits in, the service thread's last, so that the
- * kernel wakes a waiting thread of the program if there is one, and the service thread otherwise.
+ * Waiting. Any thread may run the loop, one at a time. A thread that waits in a socket call waits
+ * for the engine's descriptors itself and runs the loop when they are ready; when none waits, the
+ * service thread does. The descriptors are registered with EPOLLEXCLUSIVE in every epoll instance
+ * that somebody waits in, the service thread's last, so that the kernel wakes a waiting thread of
+ * the program if there is one, and the service thread otherwise.
  */
 #ifndef SHIM_IO_ENGINE_H
 #define SHIM_IO_ENGINE_H
@@ -22,66 +24,79 @@
 #include "stack.h"
 
 /*
- * What the engine tells the owner of the process's threads and descriptors (libshim.so); set before engine_start().
+ * What the engine tells the owner of the process's threads and descriptors (libshim.so); set before
+ * engine_start().
  *
- * Sleeping. A thread that is about to sleep in the kernel (engine_wait, engine_poll; not the service thread) holds
- * nothing of the engine: no lock, no place in a count or a list that would have to be undone. It calls
- * sleep_begin(&timeout), then the system call itself with that very timespec (not through libc's wrapper, which would
- * copy it; without limit: a huge one), then sleep_end(). Between the two the program's signal handlers run, and
- * may never come back (siglongjmp, thread cancellation). A handler that runs zeroes *timeout, so that none is missed
- * between the last look and the sleep. sleep_end() is true when a handler ran: the wait ends with -EINTR.
+ * Sleeping. A thread that is about to sleep in the kernel (engine_wait, engine_poll; not the
+ * service thread) holds nothing of the engine: no lock, no place in a count or a list that would
+ * have to be undone. It calls sleep_begin(&timeout), then the system call itself with that very
+ * timespec (not through libc's wrapper, which would copy it; without limit: a huge one), then
+ * sleep_end(). Between the two the program's signal handlers run, and may never come back
+ * (siglongjmp, thread cancellation). A handler that runs zeroes *timeout, so that none is missed
+ * between the last look and the sleep. sleep_end() is true when a handler ran: the wait ends with
+ * -EINTR.
  */
 struct engine_hooks {
-    void (*thread_start)(void);                    /* first thing in a thread that the engine made */
+    void (*thread_start)(void); /* first thing in a thread that the engine made */
     void (*sleep_begin)(struct timespec *timeout);
     bool (*sleep_end)(void);
-    void (*fd_private)(int fd, bool is_private);   /* fd became, or is no more, one of the engine's own */
+    void (*fd_private)(int fd,
+                       bool is_private); /* fd became, or is no more, one of the engine's own */
 };
-void engine_set_hooks(const struct engine_hooks *hooks); /* borrowed for ever; without: none is called */
+void engine_set_hooks(
+    const struct engine_hooks *hooks); /* borrowed for ever; without: none is called */
 
-/* Starts the stack of this process with c (first call), or joins the one inherited from a parent. 0, or -errno with one line in why:
- * -EPERM (no CAP_NET_RAW), -ENODEV (no such interface), -ENETDOWN, -ENOMEM ... */
+/* Starts the stack of this process with c (first call), or joins the one inherited from a parent.
+ * 0, or -errno with one line in why: -EPERM (no CAP_NET_RAW), -ENODEV (no such interface),
+ * -ENETDOWN, -ENOMEM ... */
 int engine_start(const struct config *c, char *why, size_t why_bytes);
 bool engine_running(void);
 const struct config *engine_config(void);
 /* Is the stack borrowing the kernel's addresses (ports are to be guarded)? */
 bool engine_host_mode(void);
-/* Must this destination, or local address to bind to, be left to the kernel (loopback, and in host mode the host's own addresses as destination)? */
+/* Must this destination, or local address to bind to, be left to the kernel (loopback, and in host
+ * mode the host's own addresses as destination)? */
 bool engine_is_kernel_destination(const struct ip_addr *dst);
 
-/* Takes the stack's lock and opens an entry at the present time. Not recursive. Repairs the stack if the last owner died. */
+/* Takes the stack's lock and opens an entry at the present time. Not recursive. Repairs the stack
+ * if the last owner died. */
 struct stack *engine_enter(void);
-/* Ends the entry: output, timer, unlock, then wakes fired waiters (futex; epoll through the notify function). */
+/* Ends the entry: output, timer, unlock, then wakes fired waiters (futex; epoll through the notify
+ * function). */
 void engine_leave(void);
 struct proc *engine_proc(void); /* this process's record; stable while it lives */
 
-/* Waits until *word is not 0, the deadline (TIMER_NEVER: none) has passed, or a signal handler ran; runs the stack
- * meanwhile. Not inside an entry. 0, -ETIMEDOUT, -EINTR. A cancellation point. */
+/* Waits until *word is not 0, the deadline (TIMER_NEVER: none) has passed, or a signal handler ran;
+ * runs the stack meanwhile. Not inside an entry. 0, -ETIMEDOUT, -EINTR. A cancellation point. */
 int engine_wait(uint32_t *word, uint64_t deadline_us);
-/* The same while polling kernel descriptors. n may be 0. sigmask: as ppoll's, or NULL. The count of ready ones
- * (revents filled), 0 when *word was set or at the deadline, -EINTR, or poll's other -errno. */
+/* The same while polling kernel descriptors. n may be 0. sigmask: as ppoll's, or NULL. The count of
+ * ready ones (revents filled), 0 when *word was set or at the deadline, -EINTR, or poll's other
+ * -errno. */
 int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_us,
                 const sigset_t *sigmask);
 
-/* Makes a program's epoll instance wake for the engine: its descriptors are added with this tag as data. The one who gets an
- * event with the tag calls engine_run() and looks again. 0 or -errno. */
+/* Makes a program's epoll instance wake for the engine: its descriptors are added with this tag as
+ * data. The one who gets an event with the tag calls engine_run() and looks again. 0 or -errno. */
 #define ENGINE_EPOLL_TAG 0x5348494d454e4731ull
 int engine_epoll_attach(int epfd);
 void engine_epoll_detach(int epfd);
 /* Runs the loop once without waiting: input, timers, last-close events, doorbell. */
 void engine_run(void);
-/* Called after the lock is released for each fired waiter of kind WAITER_EPOLL of this process (w->item says which; w->fired holds the
- * bits). The waiter may have been freed meanwhile: only the item is passed. */
+/* Called after the lock is released for each fired waiter of kind WAITER_EPOLL of this process
+ * (w->item says which; w->fired holds the bits). The waiter may have been freed meanwhile: only the
+ * item is passed. */
 void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired));
 
-/* Moves fd to a high number that the program will not meet, close-on-exec, and remembers it as private; the new number or -errno. */
+/* Moves fd to a high number that the program will not meet, close-on-exec, and remembers it as
+ * private; the new number or -errno. */
 int engine_fd_hide(int fd);
-/* Closes a descriptor that engine_fd_hide() returned, and forgets it. Also in a child of fork(), for an inherited one. */
+/* Closes a descriptor that engine_fd_hide() returned, and forgets it. Also in a child of fork(),
+ * for an inherited one. */
 void engine_fd_close(int fd);
 bool engine_fd_is_private(int fd);
 
-/* fork(): call prepare before, and parent or child after. The child gets a loop, a proc record and a service thread of its own (the
- * thread when it first needs one) on the shared stack. */
+/* fork(): call prepare before, and parent or child after. The child gets a loop, a proc record and
+ * a service thread of its own (the thread when it first needs one) on the shared stack. */
 void engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);
@@ -92,8 +107,9 @@ struct engine_heirloom {
 };
 /* Those of the running stack; false: none is running. */
 bool engine_heirloom(struct engine_heirloom *h);
-/* Starts with the stack of the image before exec, whose descriptors were inherited (and hidden since:
- * engine_fd_adopt()); the family's configuration holds. 0, or -errno with one line in why. */
+/* Starts with the stack of the image before exec, whose descriptors were inherited (and hidden
+ * since: engine_fd_adopt()); the family's configuration holds. 0, or -errno with one line in why.
+ */
 int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes);
 /* Remembers fd, at whatever number it is, as private; or leaves it to the program again. */
 void engine_fd_adopt(int fd, bool is_private);

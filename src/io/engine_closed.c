@@ -65,8 +65,8 @@ void engine_on_closed(void)
         if (n < 0)
             return;
         int left = (int)n;
-        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf;
-             NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left))
+        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, (unsigned)left);
+             h = NLMSG_NEXT(h, left))
             on_message(h);
     }
 }

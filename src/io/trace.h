@@ -8,7 +8,8 @@
 int trace_open(const char *path);
 /* net_env.trace: ctx is not used. One write() to the descriptor of trace_open() a line. */
 void trace_event(void *ctx, const struct trace_event *ev);
-/* The same as text without writing it, at most n bytes with the terminating zero; returns the length. For tests. */
+/* The same as text without writing it, at most n bytes with the terminating zero; returns the
+ * length. For tests. */
 size_t trace_format(const struct trace_event *ev, char *out, size_t n);
 
 #endif

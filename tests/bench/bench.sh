@@ -49,7 +49,7 @@ row()
 {
     name=$1 unit=$2 divisor=$3 fn=$4
     shift 4
-    : >"$TMP/kk" >"$TMP/sk" >"$TMP/ss"
+    rm -f "$TMP/kk" "$TMP/sk" "$TMP/ss"
     for _ in $(seq "$RUNS"); do
         "$fn" kernel kernel "$@" >>"$TMP/kk"
         "$fn" shim kernel "$@" >>"$TMP/sk"

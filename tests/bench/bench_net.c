@@ -2,9 +2,10 @@
  * The ends of the benchmarks, plain socket programs:
  *
  *   bench_net sink PORT              accepts once, reads to the end; prints bytes per second
- *   bench_net source IP PORT BYTES   connects and writes BYTES, waits for the peer's FIN; prints bytes per second
- *   bench_net pong PORT SIZE         accepts once, sends back each SIZE bytes
- *   bench_net ping IP PORT SIZE N    N round trips after N/10 to warm up; prints microseconds each (mean)
+ *   bench_net source IP PORT BYTES   connects and writes BYTES, waits for the peer's FIN; prints
+ * bytes per second bench_net pong PORT SIZE         accepts once, sends back each SIZE bytes
+ *   bench_net ping IP PORT SIZE N    N round trips after N/10 to warm up; prints microseconds each
+ * (mean)
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
- * One table of socket calls, run against the kernel and against the stack: prints every return value
- * and errno, and what the calls filled in. test_calls.sh runs it twice and compares the outputs, which therefore
- * hold nothing that may differ (no ephemeral ports, no times).
+ * One table of socket calls, run against the kernel and against the stack: prints every return
+ * value and errno, and what the calls filled in. test_calls.sh runs it twice and compares the
+ * outputs, which therefore hold nothing that may differ (no ephemeral ports, no times).
  *
  * usage: call_cases PEER OWN     (addresses; PEER runs peer.py)
  */
@@ -60,8 +60,14 @@ static int bind_to(int s, const char *ip, int port)
     return bind(s, (struct sockaddr *)&a, sizeof(a));
 }
 
-static int tcp(void) { return socket(AF_INET, SOCK_STREAM, 0); }
-static int udp(void) { return socket(AF_INET, SOCK_DGRAM, 0); }
+static int tcp(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+static int udp(void)
+{
+    return socket(AF_INET, SOCK_DGRAM, 0);
+}
 static int peer(int port)
 {
     int s = tcp();
@@ -477,7 +483,8 @@ static void datagrams(void)
     R(ioctl(s, FIONREAD, &n));
     R(n);
     struct iovec v = {b, 4};
-    struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &v, .msg_iovlen = 1};
+    struct msghdr m = {
+        .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &v, .msg_iovlen = 1};
     R(recvmsg(s, &m, 0));
     R(m.msg_flags == MSG_TRUNC);
     R(m.msg_namelen);
@@ -531,8 +538,8 @@ static void datagrams(void)
     a = at(peer_ip, 7);
     for (int i = 0; i < 3; i++) {
         vv[i] = (struct iovec){b + i * 100, (size_t)(10 + i)};
-        mm[i].msg_hdr =
-            (struct msghdr){.msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &vv[i], .msg_iovlen = 1};
+        mm[i].msg_hdr = (struct msghdr){
+            .msg_name = &a, .msg_namelen = sizeof(a), .msg_iov = &vv[i], .msg_iovlen = 1};
     }
     R(sendmmsg(s, mm, 3, 0));
     R(mm[2].msg_len);
@@ -552,17 +559,39 @@ static void options(void)
         const char *text;
     } ints[] = {
 #define O(l, n) {l, n, #n}
-        O(SOL_SOCKET, SO_REUSEADDR), O(SOL_SOCKET, SO_REUSEPORT), O(SOL_SOCKET, SO_KEEPALIVE),
-        O(SOL_SOCKET, SO_BROADCAST), O(SOL_SOCKET, SO_OOBINLINE), O(SOL_SOCKET, SO_RCVLOWAT),
-        O(SOL_SOCKET, SO_PRIORITY), O(SOL_SOCKET, SO_DONTROUTE), O(SOL_SOCKET, SO_TIMESTAMP),
-        O(SOL_SOCKET, SO_NO_CHECK), O(SOL_SOCKET, SO_SNDLOWAT), O(IPPROTO_IP, IP_TOS),
-        O(IPPROTO_IP, IP_TTL), O(IPPROTO_IP, IP_MTU_DISCOVER), O(IPPROTO_IP, IP_PKTINFO),
-        O(IPPROTO_IP, IP_RECVTTL), O(IPPROTO_IP, IP_RECVTOS), O(IPPROTO_IP, IP_RECVERR),
-        O(IPPROTO_IP, IP_MULTICAST_TTL), O(IPPROTO_IP, IP_MULTICAST_LOOP), O(IPPROTO_TCP, TCP_NODELAY),
-        O(IPPROTO_TCP, TCP_CORK), O(IPPROTO_TCP, TCP_KEEPIDLE), O(IPPROTO_TCP, TCP_KEEPINTVL),
-        O(IPPROTO_TCP, TCP_KEEPCNT), O(IPPROTO_TCP, TCP_SYNCNT), O(IPPROTO_TCP, TCP_LINGER2),
-        O(IPPROTO_TCP, TCP_DEFER_ACCEPT), O(IPPROTO_TCP, TCP_WINDOW_CLAMP), O(IPPROTO_TCP, TCP_QUICKACK),
-        O(IPPROTO_TCP, TCP_USER_TIMEOUT), O(IPPROTO_TCP, TCP_MAXSEG), O(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
+        O(SOL_SOCKET, SO_REUSEADDR),
+        O(SOL_SOCKET, SO_REUSEPORT),
+        O(SOL_SOCKET, SO_KEEPALIVE),
+        O(SOL_SOCKET, SO_BROADCAST),
+        O(SOL_SOCKET, SO_OOBINLINE),
+        O(SOL_SOCKET, SO_RCVLOWAT),
+        O(SOL_SOCKET, SO_PRIORITY),
+        O(SOL_SOCKET, SO_DONTROUTE),
+        O(SOL_SOCKET, SO_TIMESTAMP),
+        O(SOL_SOCKET, SO_NO_CHECK),
+        O(SOL_SOCKET, SO_SNDLOWAT),
+        O(IPPROTO_IP, IP_TOS),
+        O(IPPROTO_IP, IP_TTL),
+        O(IPPROTO_IP, IP_MTU_DISCOVER),
+        O(IPPROTO_IP, IP_PKTINFO),
+        O(IPPROTO_IP, IP_RECVTTL),
+        O(IPPROTO_IP, IP_RECVTOS),
+        O(IPPROTO_IP, IP_RECVERR),
+        O(IPPROTO_IP, IP_MULTICAST_TTL),
+        O(IPPROTO_IP, IP_MULTICAST_LOOP),
+        O(IPPROTO_TCP, TCP_NODELAY),
+        O(IPPROTO_TCP, TCP_CORK),
+        O(IPPROTO_TCP, TCP_KEEPIDLE),
+        O(IPPROTO_TCP, TCP_KEEPINTVL),
+        O(IPPROTO_TCP, TCP_KEEPCNT),
+        O(IPPROTO_TCP, TCP_SYNCNT),
+        O(IPPROTO_TCP, TCP_LINGER2),
+        O(IPPROTO_TCP, TCP_DEFER_ACCEPT),
+        O(IPPROTO_TCP, TCP_WINDOW_CLAMP),
+        O(IPPROTO_TCP, TCP_QUICKACK),
+        O(IPPROTO_TCP, TCP_USER_TIMEOUT),
+        O(IPPROTO_TCP, TCP_MAXSEG),
+        O(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
 #undef O
     };
     static const int values[] = {1, 0, 2, 3, -1, 100, 1000000};
