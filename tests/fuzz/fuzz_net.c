@@ -280,6 +280,7 @@ FUZZ_TARGET(net)
 
     FUZZ_CHECK(mem != MAP_FAILED);
     a = arena_init(mem, FUZZ_ARENA_BYTES, 0);
+    arena_watch(a, true);
     before = arena_stats(a).used_bytes;
     host_start(&h, a, &env);
     run(&h, a, data, len);
@@ -291,6 +292,7 @@ FUZZ_TARGET(net)
     arena_free(a, h.s, sizeof(*h.s));
     FUZZ_CHECK(arena_stats(a).used_bytes == before);
     FUZZ_CHECK(arena_stats(a).misuses == 0);
+    arena_watch(a, false);
     munmap(mem, FUZZ_ARENA_BYTES);
     return 0;
 }

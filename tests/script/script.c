@@ -675,6 +675,7 @@ static void run_once(struct script *s, const struct step *steps, const uint32_t 
     memset(s, 0, sizeof(*s));
     s->name = name;
     s->arena = arena_init(mem, ARENA_BYTES, 0);
+    arena_watch(s->arena, true);
     s->lenient = fail_at != 0;
     running = s;
     setup_run(s, setup);
@@ -688,6 +689,7 @@ static void run_once(struct script *s, const struct step *steps, const uint32_t 
     expect_quiet(s, s->at_us);
     arena_fail_at(s->arena, 0);
     teardown_run(s);
+    arena_watch(s->arena, false);
     munmap(mem, ARENA_BYTES);
 }
 

@@ -144,6 +144,7 @@ void host_start(struct host *h, size_t arena_bytes)
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ck_assert(h->mem != MAP_FAILED);
     h->arena = arena_init(h->mem, h->mem_bytes, 0);
+    arena_watch(h->arena, true);
     ck_assert(h->arena != NULL);
     h->fresh_bytes = host_used(h);
     h->tcp_packet = calloc(1, sizeof(*h->tcp_packet));
@@ -195,6 +196,7 @@ void host_end(struct host *h)
     ck_assert_uint_eq(h->net->timers.count, 0);
     arena_free(h->arena, h->stack, sizeof(*h->stack));
     ck_assert_uint_eq(host_used(h), h->fresh_bytes);
+    arena_watch(h->arena, false);
     munmap(h->mem, h->mem_bytes);
     free(h->tcp_packet);
     free(h->tcp_error);
