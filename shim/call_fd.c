@@ -227,17 +227,18 @@ SHIM_EXPORT int __fcntl(int fd, int cmd, ...)
  * placeholder. */
 static int call_ioctl(int fd, unsigned long request, void *arg)
 {
-    if (!arg)
-        return SHIM_KERNEL; /* EFAULT, if it takes one */
+    uint64_t scratch[4];
     if (request == FIONBIO && real.ioctl(fd, request, arg) < 0)
         return -errno; /* F_GETFL tells it, too */
     shim_in();
     struct sock *so = shim_enter(fd);
-    int r = so ? sock_ioctl(so, request, arg) : shim_not_ours(fd);
+    int r = so ? sock_ioctl(so, request, arg ? arg : scratch) : shim_not_ours(fd);
     if (so)
         engine_leave();
     shim_out();
-    return r == -ENOTTY ? SHIM_KERNEL : r;
+    if (r == -ENOTTY)
+        return SHIM_KERNEL;
+    return r == 0 && !arg ? -EFAULT : r;
 }
 
 SHIM_EXPORT int ioctl(int fd, unsigned long request, ...)

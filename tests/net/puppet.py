@@ -1,0 +1,77 @@
+"""A peer that does what it is told: the other end of poll_epoll_cases.
+
+usage: puppet.py ADDRESS
+
+TCP 9: lines of commands come in over the connection and are carried out one after the other:
+  s N  send N bytes        o    send one urgent byte
+  f    send a FIN          r    reset the connection        c  close it
+  d N  wait N milliseconds
+  k A P N  open N connections to address A, port P, and keep them
+  e N  read N bytes from the last of those
+UDP 9: the same, for s and d: N is the size of one datagram.
+"""
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+address = sys.argv[1]
+kept = []
+
+
+def obey(words, conn, who=None):
+    while words:
+        word = words.pop(0)
+        if word == "s" and who:
+            conn.sendto(b"x" * int(words.pop(0)), who)
+        elif word == "s":
+            conn.sendall(b"x" * int(words.pop(0)))
+        elif word == "o":
+            conn.send(b"u", socket.MSG_OOB)
+        elif word == "f":
+            conn.shutdown(socket.SHUT_WR)
+        elif word == "d":
+            time.sleep(int(words.pop(0)) / 1000)
+        elif word == "k":
+            to = (words.pop(0), int(words.pop(0)))
+            kept.extend(socket.create_connection(to) for _ in range(int(words.pop(0))))
+        elif word == "e":
+            left = int(words.pop(0))
+            while left > 0:
+                left -= len(kept[-1].recv(min(left, 65536))) or left
+        elif word == "r":
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        elif word == "c":
+            return False
+    return True
+
+
+def serve(conn):
+    try:
+        for line in conn.makefile("r"):
+            if not obey(line.split(), conn):
+                break
+    except OSError:
+        pass
+    # makefile() holds the socket too: detach it for good.
+    socket.close(conn.detach())
+
+
+def puppet():
+    listener = socket.create_server((address, 9), backlog=256)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind((address, 9))
+    print("ready", flush=True)
+    while True:
+        for s in select.select([listener, udp], [], [])[0]:
+            if s is udp:
+                data, who = udp.recvfrom(65536)
+                obey(data.decode().split(), udp, who)
+            else:
+                threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+
+
+puppet()
