@@ -284,7 +284,7 @@ void udp_drop_first_error(struct udp *udp, struct udp_pcb *pcb)
 /* Linux's datagram_poll(). */
 uint32_t udp_poll(const struct udp_pcb *pcb)
 {
-    uint32_t mask = POLLOUT | POLLWRNORM;
+    uint32_t mask = POLLOUT | POLLWRNORM | POLLWRBAND; /* as Linux's datagram_poll() */
 
     if (pcb->error || !list_empty(&pcb->errors))
         mask |= POLLERR;

@@ -161,7 +161,7 @@ static void edge_room(void)
     /* The puppet reads only when it is told to. */
     struct epoll_event ev;
     long sum = 0;
-    for (int quiet = 0; quiet < 20; quiet++) {
+    for (int quiet = 0; quiet < 100; quiet++) {
         for (ssize_t n; (n = send(c, block, sizeof(block), 0)) > 0; quiet = 0)
             sum += n;
         usleep(2000);

@@ -42,7 +42,7 @@ START_TEST(test_open_close)
     ck_assert_uint_eq(pcb->remote.port, 0);
     ck_assert_uint_eq(pcb->ttl, 64);
     ck_assert_uint_eq(pcb->mcast_ttl, 1);
-    ck_assert_uint_eq(udp_poll(pcb), POLLOUT | POLLWRNORM);
+    ck_assert_uint_eq(udp_poll(pcb), POLLOUT | POLLWRNORM | POLLWRBAND);
     udp_close(h.udp, pcb);
     ck_assert_uint_eq(host_used(&h), before);
     arena_fail_at(h.arena, 1);
@@ -271,7 +271,7 @@ END_TEST
 START_TEST(test_poll)
 {
     struct udp_pcb *pcb;
-    const uint32_t out = POLLOUT | POLLWRNORM, in = POLLIN | POLLRDNORM;
+    const uint32_t out = POLLOUT | POLLWRNORM | POLLWRBAND, in = POLLIN | POLLRDNORM;
 
     host_start_ready(&h);
     pcb = host_udp(&h, 0, 7000);
