@@ -4,7 +4,9 @@
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
 make_file "$TMP/up" 5000011
-make_file "$TMP/down" 3000017
+# nc -l ends as soon as its peer has ended and it holds nothing itself, however much waits on its stdin: what it
+# sends is kept small enough to be gone by then.
+make_file "$TMP/down" 100003
 
 # one SERVER_KIND CLIENT_KIND PORT: the server is on b, the client on a; each sends its file and its FIN.
 one()

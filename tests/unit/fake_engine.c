@@ -98,6 +98,12 @@ void engine_leave(void)
     struct list *node;
 
     stack_leave(stack);
+    /* What we send to ourselves arrives by a timer that is due at once. */
+    while (stack_next_deadline(stack) <= clock_now_us()) {
+        stack_enter(stack, clock_now_us(), &env);
+        stack_poll(stack);
+        stack_leave(stack);
+    }
     while (n < WAKES && (node = list_pop(&proc->fired)))
         words[n++] = container_of(node, struct waiter, on_fired)->futex_at;
     pthread_mutex_unlock(&lock);

@@ -1,6 +1,7 @@
 #include "test_shim.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int test_socket(int type, uint16_t port)
 {
@@ -22,7 +23,7 @@ void test_tcp_pair(int fds[2])
     fds[0] = test_socket(SOCK_STREAM, 0);
     ck_assert_int_eq(connect(fds[0], (struct sockaddr *)&name, sizeof(name)), 0);
     fds[1] = accept(listener, NULL, NULL);
-    ck_assert_int_ge(fds[1], 0);
+    ck_assert_msg(fds[1] >= 0, "accept: %s", strerror(errno));
     ck_assert_int_eq(close(listener), 0);
 }
 
