@@ -138,7 +138,7 @@ void *shim_syscall_next(void)
 }
 
 #ifdef __x86_64__
-SHIM_EXPORT __attribute__((naked)) long syscall(long n, ...)
+SHIM_EXPORT __attribute__((naked, no_profile_instrument_function)) long syscall(long n, ...)
 {
     __asm__("cmpq $512, %rdi\n\t"
             "jae 1f\n\t"
