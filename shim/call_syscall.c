@@ -138,21 +138,28 @@ void *shim_syscall_next(void)
 }
 
 #ifdef __x86_64__
-SHIM_EXPORT __attribute__((naked, no_profile_instrument_function)) long syscall(long n, ...)
-{
-    __asm__("cmpq $512, %rdi\n\t"
-            "jae 1f\n\t"
-            "leaq shim_syscall_ours(%rip), %rax\n\t"
-            "cmpb $0, (%rax,%rdi)\n\t"
-            "jne shim_syscall\n\t"
-            "1:\n\t"
-            "pushq %rdi\n\tpushq %rsi\n\tpushq %rdx\n\tpushq %rcx\n\tpushq %r8\n\tpushq %r9\n\t"
-            "subq $8, %rsp\n\t" /* aligned for the call */
-            "call shim_syscall_next\n\t"
-            "addq $8, %rsp\n\t"
-            "popq %r9\n\tpopq %r8\n\tpopq %rcx\n\tpopq %rdx\n\tpopq %rsi\n\tpopq %rdi\n\t"
-            "jmp *%rax");
-}
+/* Not a naked function: the compiler would save a variadic one's registers all the same. */
+__asm__(".text\n\t"
+        ".globl syscall\n\t"
+        ".type syscall, @function\n"
+        "syscall:\n\t"
+        ".cfi_startproc\n\t"
+        "cmpq $512, %rdi\n\t"
+        "jae 1f\n\t"
+        "leaq shim_syscall_ours(%rip), %rax\n\t"
+        "cmpb $0, (%rax,%rdi)\n\t"
+        "jne shim_syscall\n"
+        "1:\n\t"
+        "pushq %rdi\n\tpushq %rsi\n\tpushq %rdx\n\tpushq %rcx\n\tpushq %r8\n\tpushq %r9\n\t"
+        "subq $8, %rsp\n\t" /* aligned for the call */
+        ".cfi_def_cfa_offset 64\n\t"
+        "call shim_syscall_next\n\t"
+        "addq $8, %rsp\n\t"
+        "popq %r9\n\tpopq %r8\n\tpopq %rcx\n\tpopq %rdx\n\tpopq %rsi\n\tpopq %rdi\n\t"
+        ".cfi_def_cfa_offset 8\n\t"
+        "jmp *%rax\n\t"
+        ".cfi_endproc\n\t"
+        ".size syscall, . - syscall");
 #else
 #include <stdarg.h>
 SHIM_EXPORT long syscall(long n, ...)
