@@ -121,6 +121,7 @@ struct tcp_pcb {
 
     /* timestamps (RFC 7323) */
     uint32_t ts_recent, ts_offset;
+    uint32_t rexmt_ts; /* our clock when the first unacknowledged segment was sent again */
     uint64_t ts_recent_at_us;
 
     /* congestion control (RFC 5681), bytes */

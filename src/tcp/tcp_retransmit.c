@@ -32,6 +32,8 @@ static uint32_t resend(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint3
     if (pcb->fin_sent && seq + n == end)
         flags |= TCP_FIN;
     tcp_rtt_cancel(pcb, seq);
+    if (seq == pcb->snd_una)
+        pcb->rexmt_ts = tcp_segment_ts_now(tcp, pcb);
     err = tcp_segment_send(tcp, pcb, seq, n, flags);
     if (err == -ENOBUFS || err == -EAGAIN || err == -ENOMEM || err == -EMSGSIZE)
         return seq;
@@ -140,6 +142,7 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
         tcp->stats.syn_retrans++;
         tcp->stats.retrans_segs++;
         pcb->retrans_total++;
+        pcb->rexmt_ts = tcp_segment_ts_now(tcp, pcb);
         tcp_segment_syn(tcp, pcb);
     } else {
         tcp_recover_timeout(tcp, pcb);

@@ -61,17 +61,19 @@ void tcp_rtt_cancel(struct tcp_pcb *pcb, uint32_t seq)
 
 void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-    if (pcb->rtt_timing) {
-        if (seq_lt(seg->ack, pcb->rtt_seq))
-            return;
+    if (pcb->rtt_timing && seq_ge(seg->ack, pcb->rtt_seq)) {
         pcb->rtt_timing = false;
         tcp_rtt_sample(pcb, tcp->net->now_us - pcb->rtt_at_us);
-    } else if (pcb->ts_ok && seg->opt.has_ts && seg->opt.ts_ecr &&
-               (pcb->recovery != TCP_RECOVERY_NONE || pcb->retransmits)) {
-        uint32_t ms = tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr;
-        if (ms <= TCP_RTO_MAX_US / 1000)
-            tcp_rtt_sample(pcb, (uint64_t)ms * 1000);
+        return;
     }
+    if (!pcb->ts_ok || !seg->opt.has_ts ||
+        (pcb->recovery == TCP_RECOVERY_NONE && !pcb->retransmits))
+        return;
+    /* An echo from before we sent again may mean that only the ACK was lost: then the peer answers
+     * the second segment with the first one's timestamp, and the time between is ours, not the
+     * network's. */
+    if (seq_ge(seg->opt.ts_ecr, pcb->rexmt_ts))
+        tcp_rtt_sample(pcb, (uint64_t)(tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr) * 1000);
 }
 
 uint64_t tcp_rtt_rto_us(const struct tcp_pcb *pcb)
