@@ -49,7 +49,6 @@ int shim_block(struct sock *so, uint32_t mask, uint64_t deadline_us, bool restar
         return -ENOMEM;
     w->mask = mask;
     w->fired = 0;
-    w->futex = 0;
     __atomic_store_n(&self->word, 0, __ATOMIC_RELAXED);
     sock_wait_add(so, w);
     engine_leave();

@@ -133,8 +133,11 @@ static bool collect(struct wakes *wakes)
         struct waiter *w = container_of(node, struct waiter, on_fired);
         struct wake *k = &wakes->w[wakes->n++];
         k->word = w->kind == WAITER_THREAD ? w->futex_at : NULL;
+        if (k->word) /* now: without the lock, the thread and its word may be gone */
+            __atomic_store_n(k->word, 1, __ATOMIC_SEQ_CST);
         k->item = w->item;
         k->fired = w->fired;
+        w->fired = 0;
     }
     bool more = !list_empty(&engine.proc->fired);
     if (!more)

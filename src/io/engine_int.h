@@ -58,7 +58,7 @@ void engine_on_link(void);
 void engine_on_timer(void);
 
 /* ---- engine_wait.c ---- */
-/* Sets *word and wakes the thread that sleeps on it, if one does. */
+/* *word was set: wakes the thread that sleeps on it, if one does. Does not touch the word. */
 void engine_wake_word(uint32_t *word);
 int engine_wait_open(void); /* the epoll instances; 0 or -errno */
 void engine_wait_close(void);

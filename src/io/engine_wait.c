@@ -107,7 +107,6 @@ static void drain(int fd)
 
 void engine_wake_word(uint32_t *word)
 {
-    __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
     if (word == own_word) /* it is this very thread, about to look */
         return;
     if (__atomic_load_n(&engine.leader_word, __ATOMIC_SEQ_CST) == word) {

@@ -247,11 +247,6 @@ void sock_ready(struct sock *so, uint32_t mask)
         if (!came)
             continue;
         w->fired |= came;
-        if (w->kind == WAITER_THREAD) {
-            __atomic_store_n(&w->futex, 1, __ATOMIC_RELEASE);
-            if (w->futex_at)
-                __atomic_store_n(w->futex_at, 1, __ATOMIC_RELEASE);
-        }
         if (list_empty(&w->on_fired))
             list_push(&w->proc->fired, &w->on_fired);
         w->proc->doorbell = true;

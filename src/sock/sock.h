@@ -60,12 +60,12 @@ struct waiter {
     struct sock *sock;
     struct proc *proc;
     uint32_t mask;  /* POLL* bits waited for; POLLERR and POLLHUP always count */
-    uint32_t fired; /* bits that came since the owner last cleared it */
+    uint32_t fired; /* bits that came since the engine last collected it */
     uint32_t kind;  /* enum waiter_kind */
-    uint32_t futex; /* WAITER_THREAD: 1 when fired; woken with FUTEX_WAKE by the engine */
     void *item;     /* the owner's own pointer, meaningful in its process only */
-    uint32_t
-        *futex_at; /* WAITER_THREAD: the word to wake (several waiters of one poll share one) */
+    /* WAITER_THREAD: the word that the engine of that process sets, under the lock, and wakes
+     * (several waiters of one poll share one). */
+    uint32_t *futex_at;
 };
 
 /* A process of the family. */
