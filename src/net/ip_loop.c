@@ -1,7 +1,7 @@
 /*
- * Packets to an address of the stack itself. They are copied and wait for a timer that is due at
- * once, because the receiving side must not run inside the sending one. They go up without
- * checksums, uncut.
+ * Packets to an address of the stack itself, and our own copies of broadcasts. They are copied and
+ * wait for a timer that is due at once, because the receiving side must not run inside the sending
+ * one. They go up without checksums, uncut.
  */
 #include "net/net_int.h"
 
@@ -11,12 +11,13 @@
 
 struct loop_packet {
     struct list node;
+    struct netif *nif;
     uint32_t block_bytes, len;
     uint16_t gso_size;
     uint8_t data[];
 };
 
-int ip_loop_output(struct net *net, const struct frame *f)
+int ip_loop_output(struct net *net, struct netif *nif, const struct frame *f)
 {
     size_t len = frame_bytes(f), block_bytes = sizeof(struct loop_packet) + len;
     struct loop_packet *p;
@@ -29,6 +30,7 @@ int ip_loop_output(struct net *net, const struct frame *f)
     p = arena_alloc(net->arena, block_bytes);
     if (!p)
         return -ENOMEM;
+    p->nif = nif;
     p->block_bytes = (uint32_t)block_bytes;
     p->len = (uint32_t)len;
     p->gso_size = f->gso_size;
@@ -50,15 +52,6 @@ static void ip_loop_free(struct net *net, struct loop_packet *p)
     arena_free(net->arena, p, p->block_bytes);
 }
 
-/* The interface that owns the address p is for; NULL: it is ours no more. */
-static struct netif *ip_loop_netif(struct net *net, const struct loop_packet *p)
-{
-    struct ip_addr dst = addr_v4(get_be32(p->data + 16));
-    const struct netif_addr *a = netif_find_addr(net, &dst);
-
-    return a ? a->nif : NULL;
-}
-
 void ip_loop_timer(struct net *net)
 {
     struct list now, *node;
@@ -74,10 +67,9 @@ void ip_loop_timer(struct net *net)
                                  .flags = FRAME_CSUM_GOOD,
                                  .gso_size = p->gso_size,
                                  .from_self = true};
-        struct netif *nif = ip_loop_netif(net, p);
 
-        if (nif)
-            ip_input(net, nif, &rx);
+        if (!p->nif->gone)
+            ip_input(net, p->nif, &rx);
         ip_loop_free(net, p);
     }
 }

@@ -59,7 +59,10 @@ static int ip_output_link(struct net *net, const struct ip_path *path, struct fr
 
     net->stats.ip_out++;
     if (path->local)
-        return ip_loop_output(net, f);
+        return ip_loop_output(net, path->nif, f);
+    if (path->broadcast) /* our own sockets hear it too, as in Linux; if memory is short, they do
+                            not */
+        ip_loop_output(net, path->nif, f);
     if (path->nif->type == NETIF_IP)
         return net_transmit(net, path->nif, f);
     if (path->broadcast)

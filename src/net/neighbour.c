@@ -19,8 +19,8 @@
  * waits becomes an ICMP "host unreachable" as if from ourselves, so its socket learns (RFC 1122
  * 2.4).
  *
- * The table is bounded: unused entries go after a minute, and when it is full the one that was
- * used least recently goes. Neighbours that only asked for us stand at the end of that order, so a
+ * The table is bounded: unused entries go after a minute, and when it is full the oldest of those
+ * goes that only asked for us, or, if there is none, the one that was used least recently. So a
  * flood of requests does not displace those that we talk to.
  */
 #include "net/net_int.h"
@@ -38,12 +38,14 @@
 #define USED_GRAIN_US         (1 * US_PER_S) /* the order of use is kept this coarsely */
 #define QUEUE_BYTES_MAX       212992u        /* Linux's unres_qlen_bytes */
 #define TOTAL_QUEUE_BYTES_MAX (4u << 20)
+#define EVICT_LOOK_MAX        32
 
 const struct mac neighbour_broadcast_mac = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 struct neighbour {
     struct hash_node by_addr;
-    struct list lru; /* least recently used first */
+    struct list lru;
+    bool used; /* we have sent to it; else it is only known because it asked for us */
     struct netif *nif;
     struct ip_addr addr;
     struct ip_addr src; /* from which to ask: the source of the last packet */
@@ -69,7 +71,7 @@ struct waiting {
 struct neighbours {
     struct slab slab;
     struct hash by_addr;
-    struct list lru;
+    struct list learnt, used; /* oldest first; least recently used first */
     struct timer gc;
     size_t queue_bytes;
 };
@@ -85,7 +87,8 @@ int neighbour_init(struct net *net)
         return -ENOMEM;
     }
     slab_init(&ns->slab, net->arena, sizeof(struct neighbour));
-    list_init(&ns->lru);
+    list_init(&ns->learnt);
+    list_init(&ns->used);
     timer_init(&ns->gc, NET_TIMER_NEIGHBOURS);
     net->neighbours = ns;
     return 0;
@@ -189,9 +192,7 @@ void neighbour_fini(struct net *net)
 
     if (!ns)
         return;
-    LIST_FOREACH_SAFE (node, &ns->lru) {
-        neighbour_free(net, container_of(node, struct neighbour, lru));
-    }
+    /* The entries went with their interfaces. */
     timer_stop(&net->timers, &ns->gc);
     hash_destroy(&ns->by_addr);
     arena_free(net->arena, ns, sizeof(*ns));
@@ -215,19 +216,26 @@ void neighbour_repair(struct net *net)
         slab_free(&ns->slab, n);
     }
     hash_reset(&ns->by_addr);
-    list_init(&ns->lru);
+    list_init(&ns->learnt);
+    list_init(&ns->used);
     ns->queue_bytes = 0;
     timer_init(&ns->gc, NET_TIMER_NEIGHBOURS);
 }
 
-void neighbour_forget_netif(struct net *net, const struct netif *nif)
+static void forget_in(struct net *net, struct list *entries, const struct netif *nif)
 {
-    LIST_FOREACH_SAFE (node, &net->neighbours->lru) {
+    LIST_FOREACH_SAFE (node, entries) {
         struct neighbour *n = container_of(node, struct neighbour, lru);
 
         if (n->nif == nif)
             neighbour_free(net, n);
     }
+}
+
+void neighbour_forget_netif(struct net *net, const struct netif *nif)
+{
+    forget_in(net, &net->neighbours->learnt, nif);
+    forget_in(net, &net->neighbours->used, nif);
 }
 
 static uint64_t neighbour_hash(const struct net *net, const struct netif *nif,
@@ -255,23 +263,25 @@ static struct neighbour *neighbour_find(struct net *net, const struct netif *nif
     return NULL;
 }
 
-/* Frees the entry that is missed least: used least recently, and if possible without waiting
- * packets. */
+/* Frees the entry that is missed least, if possible one without waiting packets. */
 static bool neighbour_evict(struct net *net)
 {
     struct neighbours *ns = net->neighbours;
+    struct list *from = list_empty(&ns->learnt) ? &ns->used : &ns->learnt;
+    struct list *victim = list_first(from);
+    unsigned looked_at = 0;
 
-    if (list_empty(&ns->lru))
+    if (!victim)
         return false;
-    LIST_FOREACH (node, &ns->lru) {
-        struct neighbour *n = container_of(node, struct neighbour, lru);
-
-        if (n->state != NEIGHBOUR_INCOMPLETE) {
-            neighbour_free(net, n);
-            return true;
+    LIST_FOREACH (node, from) {
+        if (container_of(node, struct neighbour, lru)->state != NEIGHBOUR_INCOMPLETE) {
+            victim = node;
+            break;
         }
+        if (++looked_at == EVICT_LOOK_MAX)
+            break;
     }
-    neighbour_free(net, container_of(ns->lru.next, struct neighbour, lru));
+    neighbour_free(net, container_of(victim, struct neighbour, lru));
     return true;
 }
 
@@ -295,10 +305,8 @@ static struct neighbour *neighbour_new(struct net *net, struct netif *nif,
     n->used_at_us = net->now_us;
     timer_init(&n->timer, NET_TIMER_NEIGHBOUR);
     list_init(&n->queue);
-    if (used)
-        list_push(&ns->lru, &n->lru);
-    else
-        list_push_front(&ns->lru, &n->lru);
+    n->used = used;
+    list_push(used ? &ns->used : &ns->learnt, &n->lru);
     hash_insert(&ns->by_addr, &n->by_addr, neighbour_hash(net, nif, addr));
     if (!timer_armed(&ns->gc))
         timer_set(&net->timers, &ns->gc, net->now_us + GC_INTERVAL_US);
@@ -315,17 +323,23 @@ static uint64_t neighbour_alive_us(const struct neighbour *n)
     return us < n->updated_at_us ? n->updated_at_us : us;
 }
 
-void neighbour_gc(struct net *net)
+static void gc_in(struct net *net, struct list *entries)
 {
-    struct neighbours *ns = net->neighbours;
-
-    LIST_FOREACH_SAFE (node, &ns->lru) {
+    LIST_FOREACH_SAFE (node, entries) {
         struct neighbour *n = container_of(node, struct neighbour, lru);
 
         if (list_empty(&n->queue) && net->now_us - neighbour_alive_us(n) >= GC_STALE_US)
             neighbour_free(net, n);
     }
-    if (!list_empty(&ns->lru))
+}
+
+void neighbour_gc(struct net *net)
+{
+    struct neighbours *ns = net->neighbours;
+
+    gc_in(net, &ns->learnt);
+    gc_in(net, &ns->used);
+    if (ns->by_addr.count > 0)
         timer_set(&net->timers, &ns->gc, net->now_us + GC_INTERVAL_US);
 }
 
@@ -475,9 +489,10 @@ static void neighbour_solicit(struct net *net, struct neighbour *n)
 
 static void neighbour_used(struct net *net, struct neighbour *n)
 {
-    if (net->now_us - n->used_at_us >= USED_GRAIN_US) {
+    if (!n->used || net->now_us - n->used_at_us >= USED_GRAIN_US) {
         list_remove(&n->lru);
-        list_push(&net->neighbours->lru, &n->lru);
+        list_push(&net->neighbours->used, &n->lru);
+        n->used = true;
         n->used_at_us = net->now_us;
     }
 }

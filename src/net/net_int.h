@@ -122,7 +122,8 @@ void ip_input(struct net *net, struct netif *nif, const struct ip_rx *rx);
 
 /* ---- ip_loop.c: packets to ourselves ---- */
 
-int ip_loop_output(struct net *net, const struct frame *f); /* 0, -ENOBUFS, -ENOMEM */
+int ip_loop_output(struct net *net, struct netif *nif,
+                   const struct frame *f); /* 0, -ENOBUFS, -ENOMEM */
 void ip_loop_timer(struct net *net);
 void ip_loop_fini(struct net *net);
 void ip_loop_repair(struct net *net);

@@ -201,6 +201,16 @@ static int path_route(struct net *net, struct ip_path *p, struct ip_addr *route_
         p->next_hop = p->dst;
         return 0;
     }
+    switch (r->type) {
+    case ROUTE_UNICAST:
+        break;
+    case ROUTE_UNREACHABLE:
+        return -EHOSTUNREACH;
+    case ROUTE_PROHIBIT:
+        return -EACCES;
+    case ROUTE_BLACKHOLE:
+        return -EINVAL;
+    }
     p->nif = r->nif;
     p->next_hop = addr_is_any(&r->gateway) ? p->dst : r->gateway;
     *route_src = r->src;

@@ -4,6 +4,13 @@
 
 #include "net/netif.h"
 
+enum route_type {
+    ROUTE_UNICAST,
+    ROUTE_UNREACHABLE, /* packets are refused: -EHOSTUNREACH */
+    ROUTE_PROHIBIT,    /* -EACCES */
+    ROUTE_BLACKHOLE,   /* -EINVAL, as in Linux */
+};
+
 struct route {
     struct list node; /* the table's own */
     struct hash_node by_prefix;
@@ -14,6 +21,7 @@ struct route {
     struct netif *nif;
     uint32_t metric;
     uint32_t mtu; /* 0: the interface's */
+    enum route_type type;
     bool of_addr; /* made by netif_add_addr() */
 };
 
@@ -45,9 +53,9 @@ int route_remove(struct net *net, const struct route *r); /* 0, -ESRCH */
 /* Looks up dst. src: the address that the flow is bound to, or any: then one is chosen. nif: the
  * interface the flow is bound to (SO_BINDTODEVICE), or NULL; a destination without a route is then
  * taken to be on its link, and broadcast and multicast may leave it from 0.0.0.0 (DHCP), both as
- * Linux does. 0 and *out; -ENETUNREACH without a route, -ENETDOWN when its interface is down,
- * -ENODEV when it is gone, -EADDRNOTAVAIL when there is no source address or src is not ours. After
- * an error path_refresh(out) tries again. */
+ * Linux does. 0 and *out; -ENETUNREACH without a route, the error of its type (enum route_type),
+ * -ENETDOWN when its interface is down, -ENODEV when it is gone, -EADDRNOTAVAIL when there is no
+ * source address or src is not ours. After an error path_refresh(out) tries again. */
 int path_lookup(struct net *net, const struct ip_addr *dst, const struct ip_addr *src,
                 struct netif *nif, struct ip_path *out);
 /* Looks p up again if routes, addresses or path MTUs have changed since. Same errors. */

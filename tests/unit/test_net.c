@@ -487,29 +487,26 @@ int host_ip_send(struct host *h, uint32_t dst, uint8_t proto, const void *payloa
     return ip_output(h->net, &tx, &f, 0);
 }
 
+static TCase *(*const tests[])(void) = {
+    test_net_net,       test_net_netif,      test_net_route,     test_net_path,
+    test_net_neighbour, test_net_acd,        test_net_ip_output, test_net_ip_loop,
+    test_net_ip_input,  test_net_reassembly, test_net_icmp,      test_net_udp,
+    test_net_udp_demux, test_net_udp_output, test_net_udp_input, test_net_memory,
+    test_net_repair,
+};
+
 int main(void)
 {
     Suite *s = suite_create("net");
     SRunner *r;
     int failed;
 
-    suite_add_tcase(s, test_net_net());
-    suite_add_tcase(s, test_net_netif());
-    suite_add_tcase(s, test_net_route());
-    suite_add_tcase(s, test_net_path());
-    suite_add_tcase(s, test_net_neighbour());
-    suite_add_tcase(s, test_net_acd());
-    suite_add_tcase(s, test_net_ip_output());
-    suite_add_tcase(s, test_net_ip_loop());
-    suite_add_tcase(s, test_net_ip_input());
-    suite_add_tcase(s, test_net_reassembly());
-    suite_add_tcase(s, test_net_icmp());
-    suite_add_tcase(s, test_net_udp());
-    suite_add_tcase(s, test_net_udp_demux());
-    suite_add_tcase(s, test_net_udp_output());
-    suite_add_tcase(s, test_net_udp_input());
-    suite_add_tcase(s, test_net_memory());
-    suite_add_tcase(s, test_net_repair());
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        TCase *tc = tests[i]();
+
+        tcase_set_timeout(tc, 60); /* for sanitizers on a busy machine */
+        suite_add_tcase(s, tc);
+    }
     r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);

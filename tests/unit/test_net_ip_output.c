@@ -305,7 +305,7 @@ START_TEST(test_identification)
     unsigned consecutive = 0;
 
     start();
-    for (unsigned i = 0; i < 60000; i++) {
+    for (unsigned i = 0; i < 20000; i++) {
         struct sent *s;
 
         ck_assert_int_eq(output(PEER, 17, 8, NULL, 0, 1, &tx, 0, 6), 0);

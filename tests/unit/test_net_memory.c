@@ -223,7 +223,6 @@ TCase *test_net_memory(void)
 {
     TCase *tc = tcase_create("memory");
 
-    tcase_set_timeout(tc, 30);
     tcase_add_test(tc, test_nth_allocation_fails);
     tcase_add_test(tc, test_every_nth_allocation_fails);
     tcase_add_test(tc, test_full_arena);

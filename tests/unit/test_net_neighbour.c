@@ -184,6 +184,85 @@ START_TEST(test_all_queues_bounded)
 }
 END_TEST
 
+/* The bound is on what waits, not on what has waited. */
+START_TEST(test_queues_empty_again)
+{
+    host_start_ready(&h);
+    for (int i = 0; i < 40; i++) {
+        for (int n = 0; n < 140; n++)
+            ck_assert_int_eq(send_numbered(PEER, 1, 1400), 0);
+        if (i % 2) {
+            host_input_arp_reply(&h, PEER, &peer_mac);
+            ck_assert_uint_ge(h.sent_count, 140);
+            host_pass(&h, 200 * SECOND); /* forgotten */
+        } else {
+            host_pass(&h, 4 * SECOND); /* given up */
+        }
+        host_forget_sent(&h);
+    }
+    host_end(&h);
+}
+END_TEST
+
+/* Asked with the address that the packet comes from. */
+START_TEST(test_asking_address)
+{
+    struct ip_addr to = addr_v4(PEER), src = addr_v4(US + 0x50);
+    struct ip_path path;
+    const struct ip_tx tx = {.path = &path, .proto = 6, .ttl = 64};
+    struct sent *s;
+
+    host_start_ready(&h);
+    host_add_addr(&h, h.nif, US + 0x50, 24);
+    host_pass(&h, 5 * SECOND);
+    host_forget_sent(&h);
+    ck_assert_int_eq(path_lookup(h.net, &to, &src, NULL, &path), 0);
+    for (int i = 0; i < 2; i++) {
+        struct frame f;
+
+        frame_init(&f);
+        ck_assert_int_eq(ip_output(h.net, &tx, &f, 0), 0);
+        if (i == 1) { /* stale by now: asked by unicast, after the delay */
+            free(host_take_ip(&h, 6));
+            host_pass(&h, 5 * SECOND);
+        }
+        s = host_take_arp(&h, ARP_REQUEST);
+        ck_assert_uint_eq(s->arp.spa, US + 0x50);
+        ck_assert(mac_eq(&s->eth.dst, i ? &peer_mac : &broadcast_mac));
+        free(s);
+        if (i == 0) {
+            host_input_arp_reply(&h, PEER, &peer_mac);
+            host_pass(&h, 46 * SECOND);
+            host_forget_sent(&h);
+            send_numbered(PEER, 1, 20); /* from the other one */
+            host_forget_sent(&h);
+        }
+    }
+    host_end(&h);
+}
+END_TEST
+
+/* An interface without an address asks as a probe does. */
+START_TEST(test_asking_without_address)
+{
+    struct ip_addr to = addr_v4(PEER);
+    struct sent *s;
+    struct frame f;
+    struct netif *bare;
+
+    host_start_ready(&h);
+    bare = host_add_netif(&h, 2, NETIF_ETHERNET, 1500);
+    frame_init(&f);
+    memset(frame_push(&f, 20), 0, 20);
+    ck_assert_int_eq(neighbour_output(h.net, bare, &to, &f), 0);
+    s = host_take_arp(&h, ARP_REQUEST);
+    ck_assert(s->nif == bare);
+    ck_assert_uint_eq(s->arp.spa, 0);
+    free(s);
+    host_end(&h);
+}
+END_TEST
+
 /* A super-frame with an unfinished checksum keeps what the link must know while it waits. */
 START_TEST(test_waiting_super_frame)
 {
@@ -488,6 +567,13 @@ START_TEST(test_table_bounded)
     ck_assert_uint_le(host_used(&h), full);
     ck_assert_int_eq(send_numbered(0x0a000002, 5, 20), 0);
     expect_packet(5, &peer_mac);
+    /* Of the others the last ones are known. */
+    ck_assert_int_eq(send_numbered(0x0a010000 + 29999, 6, 20), 0);
+    expect_packet(6, &other_mac);
+    ck_assert_int_eq(send_numbered(0x0a010000 + 29999 - 8000, 7, 20), 0);
+    expect_packet(7, &other_mac);
+    ck_assert_int_eq(send_numbered(0x0a010000, 8, 20), 0);
+    free(host_take_arp(&h, ARP_REQUEST));
     host_pass(&h, 200 * SECOND);
     host_end(&h);
 }
@@ -504,6 +590,27 @@ START_TEST(test_table_full_of_incomplete)
     host_forget_sent(&h);
     ck_assert_int_eq(send_numbered(0x0a000003, 1, 20), 0);
     free(host_take_arp(&h, ARP_REQUEST));
+    host_pass(&h, 4 * SECOND);
+    ck_assert_uint_eq(h.tcp_errors, 8192);
+    host_end(&h);
+}
+END_TEST
+
+/* Before an entry with waiting packets an older one without goes, even if it was used later. */
+START_TEST(test_eviction_spares_waiting)
+{
+    host_start(&h, 0);
+    h.nif = host_add_netif(&h, 1, NETIF_ETHERNET, 1500);
+    host_add_addr(&h, h.nif, 0x0a000001, 8);
+    for (uint32_t i = 0; i < 5; i++)
+        ck_assert_int_eq(send_numbered(0x0a010000 + i, 1, 20), 0);
+    for (uint32_t i = 0; i < 5; i++) {
+        ck_assert_int_eq(send_numbered(0x0a020000 + i, 1, 20), 0);
+        host_know(&h, 0x0a020000 + i, &peer_mac);
+    }
+    for (uint32_t i = 0; i < 8192 - 5; i++)
+        ck_assert_int_eq(send_numbered(0x0a030000 + i, 1, 20), 0);
+    host_forget_sent(&h);
     host_pass(&h, 4 * SECOND);
     ck_assert_uint_eq(h.tcp_errors, 8192);
     host_end(&h);
@@ -602,6 +709,9 @@ TCase *test_net_neighbour(void)
     tcase_add_test(tc, test_request_rate);
     tcase_add_test(tc, test_queue_bounded);
     tcase_add_test(tc, test_all_queues_bounded);
+    tcase_add_test(tc, test_queues_empty_again);
+    tcase_add_test(tc, test_asking_address);
+    tcase_add_test(tc, test_asking_without_address);
     tcase_add_test(tc, test_waiting_super_frame);
     tcase_add_test(tc, test_confirmed_by_unicast);
     tcase_add_test(tc, test_dies_while_probed);
@@ -616,6 +726,7 @@ TCase *test_net_neighbour(void)
     tcase_add_test(tc, test_own_mac_ignored);
     tcase_add_test(tc, test_table_bounded);
     tcase_add_test(tc, test_table_full_of_incomplete);
+    tcase_add_test(tc, test_eviction_spares_waiting);
     tcase_add_test(tc, test_hostile_arp);
     tcase_add_test(tc, test_truncated_arp);
     tcase_add_test(tc, test_interface_down_forgets);

@@ -155,6 +155,26 @@ START_TEST(test_interface_down)
 }
 END_TEST
 
+START_TEST(test_types)
+{
+    static const int errs[] = {0, -EHOSTUNREACH, -EACCES, -EINVAL};
+    struct ip_addr any = addr_any4();
+    struct ip_path path;
+
+    host_start_ready(&h);
+    for (uint32_t type = ROUTE_UNICAST; type <= ROUTE_BLACKHOLE; type++) {
+        struct route r = route_to(0x0a000000 + (type << 16), 16, PEER, 0);
+        struct ip_addr to = addr_v4(0x0a000001 + (type << 16));
+
+        r.type = type;
+        ck_assert_int_eq(route_add(h.net, &r), 0);
+        ck_assert_int_eq(path_lookup(h.net, &to, &any, NULL, &path), errs[type]);
+        ck_assert_int_eq(path_refresh(h.net, &path), errs[type]);
+    }
+    host_end(&h);
+}
+END_TEST
+
 /* The table keeps both families. */
 START_TEST(test_ipv6)
 {
@@ -212,6 +232,7 @@ TCase *test_net_route(void)
     tcase_add_test(tc, test_every_prefix_length);
     tcase_add_test(tc, test_many);
     tcase_add_test(tc, test_interface_down);
+    tcase_add_test(tc, test_types);
     tcase_add_test(tc, test_ipv6);
     tcase_add_test(tc, test_no_memory);
     return tc;

@@ -244,6 +244,8 @@ START_TEST(test_disconnect)
     ck_assert(!pcb->connected && !pcb->bound);
     ck_assert_uint_eq(pcb->local.port, 0);
     ck_assert(addr_is_any(&pcb->local.addr));
+    ck_assert_uint_eq(pcb->remote.port, 0);
+    ck_assert(addr_is_any(&pcb->remote.addr));
     ck_assert_int_eq(host_udp_send(&h, pcb, 0, 0, "x", 1), -EDESTADDRREQ);
     udp_disconnect(h.udp, pcb);
     /* Port chosen by the user. */
