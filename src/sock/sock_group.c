@@ -25,13 +25,14 @@ static uint32_t group_ifindex(struct sock *so, const struct ip_addr *group,
     return 0;
 }
 
+/* ifindex 0: on any interface. */
 static struct sock_group *group_find(struct sock *so, const struct ip_addr *group, uint32_t ifindex)
 {
     if (!so->rare)
         return NULL;
     LIST_FOREACH (n, &so->rare->groups) {
         struct sock_group *g = container_of(n, struct sock_group, node);
-        if (addr_eq(&g->group, group) && g->ifindex == ifindex)
+        if (addr_eq(&g->group, group) && (ifindex == 0 || g->ifindex == ifindex))
             return g;
     }
     return NULL;
@@ -60,10 +61,11 @@ int sock_group_join(struct sock *so, const struct ip_addr *group, const struct i
 int sock_group_leave(struct sock *so, const struct ip_addr *group, const struct ip_addr *local,
                      uint32_t ifindex)
 {
-    ifindex = group_ifindex(so, group, local, ifindex);
-    if (ifindex == 0)
-        return -ENODEV;
-    struct sock_group *g = group_find(so, group, ifindex);
+    bool named = ifindex != 0 || !addr_is_any(local);
+    uint32_t at = group_ifindex(so, group, local, ifindex);
+    if (at == 0)
+        return named ? -EADDRNOTAVAIL : -ENODEV;
+    struct sock_group *g = group_find(so, group, named ? at : 0);
     if (!g)
         return -EADDRNOTAVAIL;
     list_remove(&g->node);

@@ -141,6 +141,7 @@ static void apply_udp(struct sock *so)
     p->broadcast = sock_has(so, SOCK_BIT_BROADCAST);
     p->reuse_addr = sock_has(so, SOCK_BIT_REUSEADDR);
     p->reuse_port = sock_has(so, SOCK_BIT_REUSEPORT);
+    p->freebind = sock_has(so, SOCK_BIT_FREEBIND) || sock_has(so, SOCK_BIT_TRANSPARENT);
     p->recverr = sock_has(so, SOCK_BIT_RECVERR);
     p->ttl = so->ttl < 0 ? IP_TTL_DEFAULT : (uint8_t)so->ttl;
     p->tos = so->tos;
@@ -273,11 +274,11 @@ int sock_setsockopt(struct sock *so, int level, int name, const void *val, sockl
 
 int sock_getsockopt(struct sock *so, int level, int name, void *val, socklen_t *len)
 {
-    if ((int)*len < 0)
-        return -EINVAL;
     const struct sock_opt *table = opt_table(so, level);
     if (!table)
         return -EOPNOTSUPP;
+    if ((int)*len < 0)
+        return -EINVAL;
     const struct sock_opt *opt = opt_find(so, table, name);
     if (!opt)
         return -ENOPROTOOPT;

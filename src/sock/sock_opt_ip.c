@@ -76,6 +76,16 @@ static int get_ttl(struct sock *so, const struct sock_opt *opt, void *val, sockl
     return sock_opt_put_ip(so->ttl < 0 ? IP_TTL_DEFAULT : so->ttl, val, len);
 }
 
+/* What stands behind the end of the option list is made zero (RFC 791 3.1). */
+static void options_end(uint8_t *opt, size_t len)
+{
+    size_t i = 0;
+    while (i < len && opt[i] != 0)
+        i += opt[i] == 1 ? 1 : opt[i + 1]; /* ipv4_options_ok() has seen the lengths */
+    if (i < len)
+        memset(opt + i, 0, len - i);
+}
+
 /* IP_OPTIONS: checked and kept; not sent yet. */
 static int set_options(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
 {
@@ -91,6 +101,7 @@ static int set_options(struct sock *so, const struct sock_opt *opt, const void *
     struct sock_rare *r = sock_rare(so);
     if (!r)
         return -ENOMEM;
+    options_end(bytes, n);
     memcpy(r->ip_options, bytes, sizeof(bytes));
     r->ip_options_bytes = (uint8_t)n;
     return 0;
