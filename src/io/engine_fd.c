@@ -39,7 +39,7 @@ int engine_fd_hide(int fd)
         return -errno;
     if (rl.rlim_max > rl.rlim_cur) {
         up = rl;
-        up.rlim_cur = rl.rlim_cur + 4096 < rl.rlim_max ? rl.rlim_cur + 4096 : rl.rlim_max;
+        up.rlim_cur = rl.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &up) == 0) {
             high = fcntl(fd, F_DUPFD_CLOEXEC, (int)rl.rlim_cur);
             setrlimit(RLIMIT_NOFILE, &rl);

@@ -5,6 +5,7 @@
 #                       veth0 in A (192.0.2.1/24) and veth0 in B (192.0.2.2/24)
 #   net_pair own        the same, but A's kernel gets no address: for a stack with an address of its
 #                       own (192.0.2.1/24 is then SHIM_ADDRESS)
+#   net_bridged; bridge OPTION ...   two hosts with a bad cable between them (tests/bridge)
 #   in_a CMD, in_b CMD  run a command there
 #   start_a CMD, start_b CMD   start it in the background; its pid is in $STARTED; it is ended
 #                       when the test ends
@@ -32,7 +33,7 @@ net_cleanup()
     for pid in $NET_PIDS; do
         kill "$pid" 2>/dev/null
     done
-    for ns in "$NS_A" "$NS_B"; do
+    for ns in "$NS_A" "$NS_B" $NS_M; do
         # What a program left behind in its namespace: housekeepers, forked children.
         for pid in $(ip netns pids "$ns" 2>/dev/null); do
             kill -9 "$pid" 2>/dev/null
@@ -61,6 +62,45 @@ net_pair()
     done
     ip -n "$NS_B" addr add 192.0.2.2/24 dev veth0
     [ "$1" = own ] || ip -n "$NS_A" addr add 192.0.2.1/24 dev veth0
+}
+
+# net_bridged: two hosts as of net_pair, with room for tests/bridge between them. Segmentation offload is
+# off: the cable sees frames of the MTU's size, from the kernel and from us.
+net_bridged()
+{
+    NS_M=shimM$NET_ID
+    trap net_cleanup EXIT
+    trap 'exit 1' INT TERM HUP
+    for ns in "$NS_A" "$NS_B" "$NS_M"; do
+        ip netns add "$ns" || exit 1
+        ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
+        ip -n "$ns" link set lo up
+    done
+    ip -n "$NS_A" link add veth0 type veth peer name toa netns "$NS_M" || exit 1
+    ip -n "$NS_B" link add veth0 type veth peer name tob netns "$NS_M" || exit 1
+    for end in "$NS_A veth0" "$NS_M toa" "$NS_B veth0" "$NS_M tob"; do
+        # shellcheck disable=SC2086
+        set -- $end
+        ip netns exec "$1" ethtool -K "$2" tso off gso off gro off tx off >/dev/null 2>&1
+        ip -n "$1" link set "$2" up
+    done
+    ip -n "$NS_A" addr add 192.0.2.1/24 dev veth0
+    ip -n "$NS_B" addr add 192.0.2.2/24 dev veth0
+}
+
+# bridge OPTION ...: (re)starts the bad cable of net_bridged with these impairments.
+bridge()
+{
+    [ -z "$BRIDGE_PID" ] || { kill "$BRIDGE_PID"; wait "$BRIDGE_PID"; } 2>/dev/null
+    : >"$TMP/bridge"
+    ip netns exec "$NS_M" "$TOP_BUILDDIR/tests/bridge/bridge" "$@" toa tob >"$TMP/bridge" &
+    BRIDGE_PID=$!
+    NET_PIDS="$NET_PIDS $BRIDGE_PID"
+    for _ in $(seq 200); do
+        grep -q ready "$TMP/bridge" && return 0
+        read -r -t 0.02 _ <> <(:) || :
+    done
+    return 1
 }
 
 in_a() { ip netns exec "$NS_A" "$@"; }
