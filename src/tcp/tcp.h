@@ -51,6 +51,7 @@ struct tcp {
     struct hash ports;            /* struct tcp_port, by local port: everything bound */
     struct list time_wait;        /* pcbs in TIME_WAIT without an owner, the oldest first */
     struct list ack_queue;        /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
+    struct tcp_pcb *current;      /* was touched last; NULL between entries */
     struct siphash_key isn_key;   /* RFC 6528 */
     uint64_t challenge_window_us; /* RFC 5961 7: challenge ACK budget */
     uint32_t challenge_left;
@@ -175,5 +176,9 @@ void tcp_timer(struct tcp *tcp, struct timer *t); /* a timer of TIMER_LAYER_TCP 
 void tcp_flush(struct tcp *tcp);
 /* Does TCP still have something to finish that needs the wire (anything not CLOSED or LISTEN)? */
 bool tcp_busy(const struct tcp *tcp);
+/* After a process died inside an entry, when net's timers and the slabs of the arena are in order
+ * again: builds the tables anew and resets the connection that was being changed, at the next
+ * tcp_timer(). */
+void tcp_repair(struct tcp *tcp);
 
 #endif

@@ -221,6 +221,7 @@ void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
     if (pcb && pcb->conf.nif && pkt->nif != pcb->conf.nif)
         pcb = NULL; /* SO_BINDTODEVICE */
     if (pcb) {
+        tcp->current = pcb;
         input_flow(tcp, pcb, &seg);
         return;
     }

@@ -82,6 +82,7 @@ struct tcp_port {
 
 /* What only a listener has. */
 struct tcp_listener {
+    struct tcp_pcb *pcb;
     struct list syn_queue;    /* children in SYN_RECEIVED, by on_queue */
     struct list accept_queue; /* complete children */
     uint32_t syn_len, accept_len, backlog;
@@ -180,7 +181,9 @@ struct tcp_pcb {
     bool partial_seen; /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
     bool ack_now;      /* an ACK goes out at the end of the batch */
     bool output_due;   /* so does what the window has room for now */
-    bool pingpong;     /* answers carry the ACKs: delay them */
+    bool doomed;    /* a process died while changing it: CLOSED, and its slow timer does the rest */
+    bool reset_due; /* with doomed: the peer is to hear of it */
+    bool pingpong;  /* answers carry the ACKs: delay them */
 };
 
 /* A segment that came in, decoded; borrowed for the call. */
@@ -288,6 +291,13 @@ struct tcp_pcb *tcp_port_listener(struct tcp *tcp, const struct netif *nif,
 
 /* Queues the FIN and changes state (RFC 9293 3.10.4). */
 void tcp_user_send_fin(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Would the peer learn from a RST (RFC 9293 3.10.5)? */
+bool tcp_user_needs_reset(const struct tcp_pcb *pcb);
+
+/* ---- tcp_repair.c ---- */
+
+/* Sends the RST of a pcb that a dying process left half done, and tells its owner. May free pcb. */
+void tcp_repair_finish(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* ---- tcp_listen.c, tcp_synsent.c ---- */
 

@@ -48,6 +48,7 @@ ssize_t tcp_send(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, 
     size_t done = 0;
     int err = send_check(pcb);
 
+    tcp->current = pcb;
     if (err)
         return err;
     while (done < len) {
@@ -127,6 +128,7 @@ ssize_t tcp_recv(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, 
     uint64_t at = pcb->rcv.start;
     size_t copied = 0;
 
+    tcp->current = pcb;
     if (pcb->state == TCP_LISTEN)
         return -ENOTCONN;
     if (flags & TCP_IO_OOB)

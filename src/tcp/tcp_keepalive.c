@@ -81,6 +81,10 @@ static void keepalive(struct tcp *tcp, struct tcp_pcb *pcb)
 
 void tcp_keepalive_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    if (pcb->doomed) {
+        tcp_repair_finish(tcp, pcb);
+        return;
+    }
     switch (tcp_state(pcb)) {
     case TCP_TIME_WAIT:
         tcp_pcb_done(tcp, pcb, 0);

@@ -44,6 +44,7 @@ static struct tcp_pcb *child_new(struct tcp *tcp, struct tcp_pcb *listener,
 
     if (!child)
         return NULL;
+    tcp->current = child;
     child->conf = listener->conf;
     child->local = (struct endpoint){.addr = seg->pkt->dst, .port = seg->dst_port};
     child->remote = (struct endpoint){.addr = seg->pkt->src, .port = seg->src_port};
@@ -203,6 +204,7 @@ int tcp_listen(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t backlog)
     list_init(&l->syn_queue);
     list_init(&l->accept_queue);
     l->backlog = backlog;
+    l->pcb = pcb;
     pcb->listener = l;
     return 0;
 }

@@ -228,10 +228,12 @@ void tcp_flush(struct tcp *tcp)
 
     while ((n = list_pop(&tcp->ack_queue))) {
         struct tcp_pcb *pcb = container_of(n, struct tcp_pcb, on_flush);
+        tcp->current = pcb;
         if (pcb->output_due)
             tcp_output(tcp, pcb);
         if (pcb->ack_now) /* nothing went that could have carried it */
             tcp_segment_ack(tcp, pcb);
         pcb->ack_now = false;
     }
+    tcp->current = NULL;
 }

@@ -246,6 +246,8 @@ void tcp_pcb_free(struct tcp *tcp, struct tcp_pcb *pcb)
         slab_free(&tcp->listeners, pcb->listener);
     if (pcb->orphan)
         tcp->orphans--;
+    if (tcp->current == pcb)
+        tcp->current = NULL;
     slab_free(&tcp->pcbs, pcb);
 }
 

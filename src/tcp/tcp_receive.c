@@ -67,9 +67,24 @@ static void note_arrival(struct tcp *tcp, struct tcp_pcb *pcb)
     pcb->last_rx_data_us = now;
 }
 
+/* Writes text in order. When memory is short, what lies behind a gap makes room for it. */
+static size_t store(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    size_t n = ring_write_at(&pcb->rcv, pcb->rcv.end, seg->data, seg->len);
+
+    if (n < seg->len && pcb->ofo.len) {
+        tcp->stats.ofo_dropped += pcb->ofo.len;
+        ring_truncate(&pcb->rcv, pcb->rcv.end + n, tcp_receive_high(pcb));
+        ranges_clear(&pcb->ofo);
+        pcb->rcv_fin_early = false;
+        n += ring_write_at(&pcb->rcv, pcb->rcv.end + n, seg->data + n, seg->len - n);
+    }
+    return n;
+}
+
 static void in_order(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
-    size_t stored = ring_write_at(&pcb->rcv, pcb->rcv.end, seg->data, seg->len);
+    size_t stored = store(tcp, pcb, seg);
     uint64_t before = pcb->rcv.end, joined;
 
     if (stored < seg->len) {
@@ -100,14 +115,18 @@ static void in_order(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 
 static void out_of_order(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-    uint64_t at = tcp_rcv_off(pcb, seg->seq);
+    uint64_t at = tcp_rcv_off(pcb, seg->seq), high = tcp_receive_high(pcb);
     size_t stored = seg->len ? ring_write_at(&pcb->rcv, at, seg->data, seg->len) : 0;
 
-    tcp_mem_update(tcp, pcb);
-    if (stored && ranges_add(&pcb->ofo, at, at + stored))
+    if (stored && ranges_add(&pcb->ofo, at, at + stored)) {
         tcp->stats.ofo_queued++;
-    else if (seg->len)
+    } else if (seg->len) {
         tcp->stats.ofo_dropped++;
+        if (at + stored > high)
+            ring_truncate(&pcb->rcv, high, at + stored);
+        stored = 0;
+    }
+    tcp_mem_update(tcp, pcb);
     if (seg->flags & TCP_FIN && stored == seg->len) {
         pcb->rcv_fin_early = true;
         pcb->rcv_fin = seg->seq + seg->len;

@@ -63,6 +63,7 @@ void tcp_timer(struct tcp *tcp, struct timer *t)
     switch ((enum tcp_timer_kind)t->kind) {
     case TCP_TIMER_REXMT:
         pcb = container_of(t, struct tcp_pcb, rexmt);
+        tcp->current = pcb;
         if (!lazy_due(tcp, t, &pcb->rexmt_at_us))
             return;
         if (pcb->persist)
@@ -72,11 +73,14 @@ void tcp_timer(struct tcp *tcp, struct timer *t)
         return;
     case TCP_TIMER_DELACK:
         pcb = container_of(t, struct tcp_pcb, delack);
+        tcp->current = pcb;
         if (lazy_due(tcp, t, &pcb->delack_at_us))
             delack_timeout(tcp, pcb);
         return;
     case TCP_TIMER_SLOW:
-        tcp_keepalive_timeout(tcp, container_of(t, struct tcp_pcb, slow));
+        pcb = container_of(t, struct tcp_pcb, slow);
+        tcp->current = pcb;
+        tcp_keepalive_timeout(tcp, pcb);
         return;
     }
 }

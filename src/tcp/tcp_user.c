@@ -79,6 +79,7 @@ int tcp_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *rem
     struct endpoint local = pcb->local;
     int err;
 
+    tcp->current = pcb;
     if (pcb->state == TCP_SYN_SENT || pcb->state == TCP_SYN_RECEIVED)
         return -EALREADY;
     if (pcb->state != TCP_CLOSED)
@@ -129,6 +130,7 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_pcb *pcb, int how)
 {
     uint8_t mask = (uint8_t)(how + 1); /* SHUT_RD, SHUT_WR, SHUT_RDWR are 0, 1, 2 */
 
+    tcp->current = pcb;
     switch (tcp_state(pcb)) {
     case TCP_CLOSED:
     case TCP_TIME_WAIT: /* of Linux's socket nothing is left by then */
@@ -157,8 +159,7 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_pcb *pcb, int how)
     return 0;
 }
 
-/* Would the peer learn from a RST (RFC 9293 3.10.5)? */
-static bool needs_reset(const struct tcp_pcb *pcb)
+bool tcp_user_needs_reset(const struct tcp_pcb *pcb)
 {
     switch (tcp_state(pcb)) {
     case TCP_SYN_RECEIVED:
@@ -183,12 +184,13 @@ static void abandon(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     if (pcb->state == TCP_LISTEN)
         tcp_listen_stop(tcp, pcb);
-    if (needs_reset(pcb))
+    if (tcp_user_needs_reset(pcb))
         tcp_reset_send(tcp, pcb);
 }
 
 void tcp_abort(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    tcp->current = pcb;
     pcb->owner = NULL;
     abandon(tcp, pcb);
     tcp_pcb_done(tcp, pcb, 0);
@@ -234,6 +236,7 @@ void tcp_close(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     bool unread = ring_len(&pcb->rcv) > 0 && pcb->state != TCP_TIME_WAIT;
 
+    tcp->current = pcb;
     pcb->owner = NULL;
     if (pcb->state == TCP_CLOSED || pcb->state == TCP_LISTEN || pcb->state == TCP_SYN_SENT) {
         tcp_abort(tcp, pcb);
@@ -247,8 +250,9 @@ void tcp_close(struct tcp *tcp, struct tcp_pcb *pcb)
 
 void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    bool told = needs_reset(pcb) || pcb->state == TCP_SYN_SENT;
+    bool told = tcp_user_needs_reset(pcb) || pcb->state == TCP_SYN_SENT;
 
+    tcp->current = pcb;
     abandon(tcp, pcb);
     tcp_set_state(tcp, pcb, TCP_CLOSED);
     tcp_pcb_forget(tcp, pcb);

@@ -10,6 +10,16 @@
 #include "wire/checksum.h"
 #include "wire/ipv4.h"
 
+/* Runs something of the stack's, watched if somebody watches. */
+#define STACK(s, call)                                                                             \
+    do {                                                                                           \
+        if ((s)->watch)                                                                            \
+            (s)->watch(true);                                                                      \
+        call;                                                                                      \
+        if ((s)->watch)                                                                            \
+            (s)->watch(false);                                                                     \
+    } while (0)
+
 #define ARENA_BYTES    (32u << 20)
 #define FAILURES_TRIED 60
 
@@ -60,9 +70,8 @@ static void note_iss(struct script *s, uint16_t port, uint32_t iss)
     }
 }
 
-static int capture(void *ctx, struct netif *nif, const struct frame *f)
+static int capture_frame(struct script *s, struct netif *nif, const struct frame *f)
 {
-    struct script *s = ctx;
     static uint8_t bytes[70000];
     size_t len = f->head_at < FRAME_HEAD_BYTES ? FRAME_HEAD_BYTES - f->head_at : 0, head = len;
     struct ipv4_hdr ip;
@@ -111,6 +120,19 @@ static int capture(void *ctx, struct netif *nif, const struct frame *f)
             script_pattern((uint32_t)(c->h.seq + i - script_iss(s, c->h.dst_port) - 1)))
             mismatch(s, "byte %u of the segment at %u is wrong", i, c->h.seq - s->iss);
     return 0;
+}
+
+static int capture(void *ctx, struct netif *nif, const struct frame *f)
+{
+    struct script *s = ctx;
+    int err;
+
+    if (s->watch)
+        s->watch(false);
+    err = capture_frame(s, nif, f);
+    if (s->watch)
+        s->watch(true);
+    return err;
 }
 
 static struct captured *first_out(struct script *s)
@@ -181,7 +203,7 @@ static void inject_ip(struct script *s, uint8_t *packet, size_t l4_bytes, uint8_
 
     ipv4_emit(&ip, packet);
     memcpy(exact, packet, 20 + l4_bytes);
-    net_input(s->net, s->nif, &in);
+    STACK(s, net_input(s->net, s->nif, &in));
     free(exact);
 }
 
@@ -231,7 +253,7 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
 void script_in(struct script *s, const struct sseg *g)
 {
     script_in_unflushed(s, g);
-    tcp_flush(s->tcp);
+    STACK(s, tcp_flush(s->tcp));
 }
 
 void script_forget_out(struct script *s)
@@ -257,7 +279,7 @@ void script_icmp(struct script *s, uint32_t seq, uint8_t type, uint8_t code, uin
     put_be32(quote + 24, s->iss + seq);
     icmp_emit(&h, quote, 28, packet + 20);
     inject_ip(s, packet, 36, IPPROTO_NUM_ICMP, 0);
-    tcp_flush(s->tcp);
+    STACK(s, tcp_flush(s->tcp));
 }
 
 /* ---- time ---- */
@@ -274,10 +296,10 @@ static void run_until(struct script *s, uint64_t until)
             s->net->now_us = next;
         t = timers_pop_due(&s->net->timers, s->net->now_us);
         if ((t->kind & TIMER_LAYER_MASK) == TIMER_LAYER_TCP)
-            tcp_timer(s->tcp, t);
+            STACK(s, tcp_timer(s->tcp, t));
         else
             net_timer(s->net, t);
-        tcp_flush(s->tcp);
+        STACK(s, tcp_flush(s->tcp));
     }
     if (s->out_len == 0 && s->net->now_us < until)
         s->net->now_us = until;
@@ -381,7 +403,7 @@ static void step_send(struct script *s, const struct step *st)
         bytes[i] = script_pattern(s->sent + (uint64_t)i);
     iov[0] = (struct iovec){bytes, (size_t)st->n / 3}; /* in two pieces */
     iov[1] = (struct iovec){bytes + st->n / 3, (size_t)(st->n - st->n / 3)};
-    got = tcp_send(s->tcp, s->pcb, iov, 2, 0, (size_t)st->n, st->flags);
+    STACK(s, got = tcp_send(s->tcp, s->pcb, iov, 2, 0, (size_t)st->n, st->flags));
     if (got != want)
         mismatch(s, "send returned %ld, expected %ld", (long)got, (long)want);
     if (got > 0)
@@ -400,7 +422,7 @@ static void step_recv(struct script *s, const struct step *st)
     ck_assert_uint_le((size_t)n, sizeof(bytes));
     iov[0] = (struct iovec){bytes, (size_t)n / 4};
     iov[1] = (struct iovec){bytes + n / 4, (size_t)(n - n / 4)};
-    got = tcp_recv(s->tcp, s->pcb, iov, 2, 0, (size_t)n, st->flags, 0);
+    STACK(s, got = tcp_recv(s->tcp, s->pcb, iov, 2, 0, (size_t)n, st->flags, 0));
     if (got != want)
         mismatch(s, "recv returned %ld, expected %ld", (long)got, (long)want);
     for (int64_t i = 0; i < got && !(st->flags & (TCP_IO_OOB | TCP_IO_TRUNC)); i++)
@@ -412,11 +434,14 @@ static void step_recv(struct script *s, const struct step *st)
 
 static struct tcp_pcb *open_pcb(struct script *s)
 {
-    struct tcp_pcb *pcb = tcp_open(s->tcp, s);
+    struct tcp_pcb *pcb;
+    int err;
 
+    STACK(s, pcb = tcp_open(s->tcp, s));
     if (!pcb)
         return NULL;
-    if (tcp_bind(s->tcp, pcb, &s->local)) {
+    STACK(s, err = tcp_bind(s->tcp, pcb, &s->local));
+    if (err) {
         mismatch(s, "bind");
         tcp_close(s->tcp, pcb);
         return NULL;
@@ -432,7 +457,7 @@ static void step_listen(struct script *s, const struct step *st)
         s->listener = open_pcb(s);
     if (!s->listener)
         return;
-    err = tcp_listen(s->tcp, s->listener, (uint32_t)st->n);
+    STACK(s, err = tcp_listen(s->tcp, s->listener, (uint32_t)st->n));
     if (err)
         mismatch(s, "listen returned %d", err);
 }
@@ -445,7 +470,7 @@ static void step_connect(struct script *s, const struct step *st)
         s->pcb = open_pcb(s);
     if (!s->pcb)
         return;
-    err = tcp_connect(s->tcp, s->pcb, &s->peer);
+    STACK(s, err = tcp_connect(s->tcp, s->pcb, &s->peer));
     if (err != st->ret)
         mismatch(s, "connect returned %d, expected %ld", err, (long)st->ret);
 }
@@ -535,13 +560,13 @@ static void step_end_of(struct script *s, const struct step *st)
             s->pcb = NULL;
     }
     if (st->kind == STEP_CLOSE) {
-        tcp_close(s->tcp, pcb);
+        STACK(s, tcp_close(s->tcp, pcb));
     } else if (st->kind == STEP_ABORT) {
-        tcp_abort(s->tcp, pcb);
+        STACK(s, tcp_abort(s->tcp, pcb));
     } else if (st->kind == STEP_DISCONNECT) {
-        tcp_disconnect(s->tcp, pcb);
+        STACK(s, tcp_disconnect(s->tcp, pcb));
     } else {
-        err = tcp_shutdown(s->tcp, pcb, (int)st->n);
+        STACK(s, err = tcp_shutdown(s->tcp, pcb, (int)st->n));
         if (err != st->ret)
             mismatch(s, "shutdown returned %d, expected %ld", err, (long)st->ret);
     }
@@ -601,7 +626,7 @@ static void run_step(struct script *s, const struct step *st)
     case STEP_END:
         break;
     }
-    tcp_flush(s->tcp);
+    STACK(s, tcp_flush(s->tcp));
     s->at_us += st->after;
     if (s->lenient && s->at_us < s->net->now_us)
         s->at_us = s->net->now_us;
@@ -648,10 +673,13 @@ static void teardown_run(struct script *s)
     if (s->listener)
         tcp_close(s->tcp, s->listener);
     s->pcb = s->listener = NULL;
-    tcp_flush(s->tcp);
+    STACK(s, tcp_flush(s->tcp));
     s->lenient = true;
     expect_quiet(s, s->net->now_us + SEC(4000));
-    ck_assert_msg(s->tcp->pcbs.live == 0, "%s: %u pcbs left", s->name, s->tcp->pcbs.live);
+    for (struct tcp_pcb *pcb = slab_next(&s->tcp->pcbs, NULL); pcb;)
+        ck_abort_msg("%s: a pcb is left in %s%s%s%s", s->name, tcp_state_name(tcp_state(pcb)),
+                     pcb->owner ? ", with owner" : "", pcb->orphan ? ", orphan" : "",
+                     pcb->parent ? ", child" : "");
     ck_assert_uint_eq(s->tcp->flows.count, 0);
     ck_assert_uint_eq(s->tcp->ports.count, 0);
     ck_assert_uint_eq(s->tcp->port_slab.live, 0);
@@ -662,6 +690,49 @@ static void teardown_run(struct script *s)
     ck_assert_uint_eq(s->tcp->stats.illegal_edges, 0);
     ck_assert(list_empty(&s->tcp->ack_queue));
     ck_assert(list_empty(&s->tcp->time_wait));
+}
+
+void script_begin(struct script *s, void *mem, size_t bytes)
+{
+    const struct script_setup setup = {.mtu = 1500};
+    const char *name = s->name;
+
+    memset(s, 0, sizeof(*s));
+    s->name = name;
+    s->arena = arena_init(mem, bytes, 0);
+    running = s;
+    setup_run(s, &setup);
+    s->iss = start_numbers[0][0];
+    s->irs = start_numbers[0][1];
+    choose_iss(s, s->iss);
+    s->t0_us = s->at_us = s->net->now_us;
+}
+
+void script_steps(struct script *s, const struct step *steps)
+{
+    for (const struct step *st = steps; st->kind != STEP_END; st++)
+        run_step(s, st);
+}
+
+void script_survive(struct script *s)
+{
+    struct tcp_pcb *next;
+
+    for (struct tcp_pcb *pcb = slab_next(&s->tcp->pcbs, NULL); pcb; pcb = next) {
+        next = slab_next(&s->tcp->pcbs, pcb);
+        /* An abort may free others, but only children of a listener: begin again behind it. */
+        if (!pcb->owner)
+            continue;
+        if (tcp_state(pcb) == TCP_LISTEN)
+            next = NULL;
+        tcp_abort(s->tcp, pcb);
+        if (!next)
+            next = slab_next(&s->tcp->pcbs, NULL);
+    }
+    s->pcb = s->listener = NULL;
+    s->out_len = 0;
+    teardown_run(s);
+    s->lenient = false;
 }
 
 static void run_once(struct script *s, const struct step *steps, const uint32_t start[2],

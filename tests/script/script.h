@@ -233,7 +233,8 @@ struct script {
     struct captured out[CAPTURED_MAX];
     unsigned out_head, out_len;
     uint64_t out_total;
-    bool lenient; /* nothing is compared: only survival counts */
+    void (*watch)(bool inside); /* called when the stack is entered and left */
+    bool lenient;               /* nothing is compared: only survival counts */
     int line;
     const char *name;
 };
@@ -271,6 +272,12 @@ void script_run(const char *name, const struct step *steps, const struct script_
     }                                                                                              \
     END_TEST
 
+/* The parts of a run, for those who do more with it: begin in memory of the caller's (a page's
+ * boundary, zeros), some steps; and the end of all that there is, whoever owns it. */
+void script_begin(struct script *s, void *mem, size_t bytes);
+void script_steps(struct script *s, const struct step *steps);
+void script_survive(struct script *s);
+
 /* For the functions of STEP_DO. */
 
 /* The pcb of the connection, also before it is accepted and after it was closed; NULL when it is
@@ -301,7 +308,7 @@ Suite *input_suite(void);
 Suite *output_suite(void);
 Suite *timer_suite(void);
 Suite *recover_suite(void);
-Suite *option_suite(void);
+Suite *death_suite(void);
 Suite *listen_suite(void);
 Suite *urgent_suite(void);
 Suite *icmp_suite(void);

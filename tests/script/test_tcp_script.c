@@ -18,6 +18,7 @@ int main(void)
     srunner_add_suite(r, urgent_suite());
     srunner_add_suite(r, icmp_suite());
     srunner_add_suite(r, user_suite());
+    srunner_add_suite(r, death_suite());
 
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
