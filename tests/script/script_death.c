@@ -146,7 +146,7 @@ static void die(const struct step *steps)
     ck_assert_ptr_ne(world, MAP_FAILED);
     s.name = "death";
     script_begin(&s, world, WORLD_BYTES);
-    ck_assert_uint_gt(die_often(&s, steps, world), 100);
+    ck_assert_uint_gt(die_often(&s, steps, world), 50);
     munmap(world, WORLD_BYTES);
 }
 
