@@ -668,6 +668,8 @@ static void setup_run(struct script *s, const struct script_setup *setup)
 /* Everything ends, and nothing is left. */
 static void teardown_run(struct script *s)
 {
+    const struct tcp_pcb *left;
+
     if (s->pcb)
         tcp_abort(s->tcp, s->pcb);
     if (s->listener)
@@ -676,10 +678,11 @@ static void teardown_run(struct script *s)
     STACK(s, tcp_flush(s->tcp));
     s->lenient = true;
     expect_quiet(s, s->net->now_us + SEC(4000));
-    for (struct tcp_pcb *pcb = slab_next(&s->tcp->pcbs, NULL); pcb;)
-        ck_abort_msg("%s: a pcb is left in %s%s%s%s", s->name, tcp_state_name(tcp_state(pcb)),
-                     pcb->owner ? ", with owner" : "", pcb->orphan ? ", orphan" : "",
-                     pcb->parent ? ", child" : "");
+    left = slab_next(&s->tcp->pcbs, NULL);
+    if (left)
+        ck_abort_msg("%s: a pcb is left in %s%s%s%s", s->name, tcp_state_name(tcp_state(left)),
+                     left->owner ? ", with owner" : "", left->orphan ? ", orphan" : "",
+                     left->parent ? ", child" : "");
     ck_assert_uint_eq(s->tcp->flows.count, 0);
     ck_assert_uint_eq(s->tcp->ports.count, 0);
     ck_assert_uint_eq(s->tcp->port_slab.live, 0);
