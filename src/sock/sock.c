@@ -91,10 +91,19 @@ static void sock_free(struct sock *so)
     st->sock_frees++;
 }
 
+void sock_set_v6(struct sock *so, bool v6)
+{
+    so->domain = v6 ? AF_INET6 : AF_INET;
+    if (so->tcp)
+        tcp_set_v6(so->tcp, v6);
+    else
+        udp_set_v6(so->udp, v6);
+}
+
 int sock_create(struct stack *st, int domain, int type, int protocol, uint64_t cookie, int32_t pid,
                 struct sock **out)
 {
-    if (domain != AF_INET)
+    if (domain != AF_INET && domain != AF_INET6)
         return -EAFNOSUPPORT;
     if (type != SOCK_STREAM && type != SOCK_DGRAM)
         return -ESOCKTNOSUPPORT;
@@ -112,6 +121,7 @@ int sock_create(struct stack *st, int domain, int type, int protocol, uint64_t c
         sock_free(so);
         return -ENOBUFS;
     }
+    sock_set_v6(so, domain == AF_INET6);
     sock_opt_init(so);
     *out = so;
     return 0;

@@ -25,7 +25,7 @@ struct sock {
     struct udp_pcb *udp; /* SOCK_DGRAM */
     struct list waiters; /* of struct waiter */
     int32_t pid;         /* who made it, for the netstat view */
-    uint16_t domain;     /* AF_INET (AF_INET6 later) */
+    uint16_t domain;     /* AF_INET, AF_INET6 */
     uint16_t type;       /* SOCK_STREAM, SOCK_DGRAM */
     uint16_t protocol;
     uint16_t port_guard; /* host mode: the kernel holds this port for us; 0: none (shim's own) */
@@ -106,9 +106,9 @@ int sock_init(struct stack *st);
 /* Frees them, and what is in them; the pcbs are left to their protocols. */
 void sock_fini(struct stack *st);
 
-/* A new socket for the placeholder with this cookie. domain AF_INET, type SOCK_STREAM or SOCK_DGRAM
- * (without flags), protocol 0, IPPROTO_TCP or IPPROTO_UDP matching. 0 and *out; -ENOBUFS,
- * -EPROTONOSUPPORT, -EAFNOSUPPORT. */
+/* A new socket for the placeholder with this cookie. domain AF_INET or AF_INET6, type SOCK_STREAM
+ * or SOCK_DGRAM (without flags), protocol 0, IPPROTO_TCP or IPPROTO_UDP matching. 0 and *out;
+ * -ENOBUFS, -EPROTONOSUPPORT, -EAFNOSUPPORT. */
 int sock_create(struct stack *st, int domain, int type, int protocol, uint64_t cookie, int32_t pid,
                 struct sock **out);
 struct sock *sock_by_cookie(struct stack *st, uint64_t cookie); /* NULL: not ours */
@@ -156,6 +156,23 @@ int sock_getsockopt(struct sock *so, int level, int name, void *val, socklen_t *
 int sock_ioctl(struct sock *so, unsigned long request, void *arg);
 /* What poll() would report now, unmasked. */
 uint32_t sock_poll(struct sock *so);
+
+/* sockaddr of the socket's family -> endpoint. -EINVAL (too short for the family), -EAFNOSUPPORT.
+ */
+int sock_addr_get(const struct sock *so, const struct sockaddr *addr, socklen_t len,
+                  struct endpoint *out);
+/* The same for where datagrams or a connection are to go: as in Linux, datagrams of an AF_INET6
+ * socket may have an AF_INET destination. */
+int sock_addr_get_dst(const struct sock *so, const struct sockaddr *addr, socklen_t len,
+                      struct endpoint *out);
+/* endpoint -> sockaddr of the socket's family, cut to *len; *len becomes the full length, as the
+ * kernel reports it. */
+void sock_addr_put(const struct sock *so, const struct endpoint *e, struct sockaddr *addr,
+                   socklen_t *len);
+/* The family of addr; false when len has no room for one. */
+bool sock_addr_family(const struct sockaddr *addr, socklen_t len, sa_family_t *family);
+/* IPV6_V6ONLY. */
+bool sock_is_v6only(const struct sock *so);
 
 /* Puts w (filled: proc, mask, kind, item, futex_at) in so's list. It does not fire for what is
  * ready already: ask sock_poll() after. */

@@ -50,6 +50,12 @@ static bool sock_is_bound(const struct sock *so)
     return so->tcp ? tcp_local(so->tcp)->port != 0 : so->udp->bound;
 }
 
+/* Can it not be bound any more? */
+static bool sock_is_taken(const struct sock *so)
+{
+    return sock_is_bound(so) || (so->tcp && tcp_state(so->tcp) != TCP_CLOSED);
+}
+
 /* May a socket be bound to addr? (ip(7); RFC 1122 4.2.3.7) */
 static bool sock_may_bind(const struct sock *so, const struct ip_addr *addr)
 {
@@ -67,25 +73,49 @@ static bool sock_may_bind(const struct sock *so, const struct ip_addr *addr)
     return false;
 }
 
-int sock_bind(struct sock *so, const struct sockaddr *addr, socklen_t len)
+bool sock_has_port(const struct sock *so)
 {
-    struct endpoint local;
-    int r = sock_addr_get(so, addr, len, &local);
-    if (r == -EAFNOSUPPORT) {
+    return (so->tcp ? tcp_local(so->tcp)->port : so->udp->local.port) != 0;
+}
+
+bool sock_is_v6only(const struct sock *so)
+{
+    return sock_has(so, SOCK_BIT_V6ONLY);
+}
+
+/* What bind() says to a name before it looks whether the address is ours, in the kernel's order. */
+static int sock_bind_name(struct sock *so, const struct sockaddr *addr, socklen_t len,
+                          struct endpoint *local)
+{
+    int r = sock_addr_get(so, addr, len, local);
+    if (r == -EAFNOSUPPORT && so->domain == AF_INET) {
         /* The kernel takes AF_UNSPEC for AF_INET when the address is the wildcard. */
         struct sockaddr_in in;
         memcpy(&in, addr, sizeof(in));
         if (in.sin_family != AF_UNSPEC || in.sin_addr.s_addr != htonl(INADDR_ANY))
             return r;
-        local.addr = addr_any4();
-        local.port = ntohs(in.sin_port);
-        r = 0;
+        local->addr = addr_any4();
+        local->port = ntohs(in.sin_port);
+        return 0;
     }
+    if (r < 0 || so->domain == AF_INET)
+        return r;
+    if (so->tcp && !addr_is_v4(&local->addr) && addr_is_multicast(&local->addr))
+        return -EINVAL;
+    if (sock_is_taken(so))
+        return -EINVAL;
+    return addr_is_v4(&local->addr) && sock_is_v6only(so) ? -EINVAL : 0;
+}
+
+int sock_bind(struct sock *so, const struct sockaddr *addr, socklen_t len)
+{
+    struct endpoint local;
+    int r = sock_bind_name(so, addr, len, &local);
     if (r < 0)
         return r;
     if (!sock_may_bind(so, &local.addr))
         return -EADDRNOTAVAIL;
-    if (sock_is_bound(so) || (so->tcp && tcp_state(so->tcp) != TCP_CLOSED))
+    if (sock_is_taken(so))
         return -EINVAL;
     if (local.port == 0 && sock_has(so, SOCK_BIT_BIND_NO_PORT)) {
         struct sock_rare *rare = sock_rare(so);
@@ -117,7 +147,9 @@ static int sock_connect_start(struct sock *so, const struct sockaddr *addr, sock
     struct endpoint remote;
     if (tcp_state(so->tcp) != TCP_CLOSED)
         return -EISCONN; /* listening */
-    int r = sock_addr_get(so, addr, len, &remote);
+    int r = sock_addr_get_dst(so, addr, len, &remote);
+    if (r == 0 && sock_is_v6only(so) && addr_is_v4(&remote.addr))
+        r = -ENETUNREACH;
     if (r == 0)
         r = sock_bind_late(so);
     if (r == 0)
@@ -158,9 +190,14 @@ static int sock_connect_udp(struct sock *so, const struct sockaddr *addr, sockle
     int r = sock_bind_late(so);
     if (r < 0)
         return -EAGAIN; /* as the kernel's inet_autobind() */
-    r = sock_addr_get(so, addr, len, &remote);
+    r = sock_addr_get_dst(so, addr, len, &remote);
     if (r < 0)
         return r;
+    if (sock_is_v6only(so) && addr_is_v4(&remote.addr)) {
+        sa_family_t family = AF_INET6;
+        (void)sock_addr_family(addr, len, &family);
+        return family == AF_INET ? -EAFNOSUPPORT : -ENETUNREACH;
+    }
     return udp_connect(&so->stack->udp, so->udp, &remote);
 }
 

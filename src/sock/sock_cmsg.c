@@ -91,6 +91,14 @@ static void put_pktinfo(struct sock_cmsg_out *out, struct sock *so, const struct
     sock_cmsg_put(out, SOL_IP, IP_PKTINFO, &info, sizeof(info));
 }
 
+/* IPV6_PKTINFO of a datagram of IPv4: its mapped destination. */
+static void put_pktinfo6(struct sock_cmsg_out *out, const struct udp_dgram *d)
+{
+    struct in6_pktinfo info = {.ipi6_ifindex = d->ifindex};
+    memcpy(&info.ipi6_addr, d->dst.b, sizeof(d->dst.b));
+    sock_cmsg_put(out, SOL_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+}
+
 void sock_cmsg_put_dgram(struct sock_cmsg_out *out, struct sock *so, const struct udp_dgram *d)
 {
     put_timestamp(out, so, d->arrived_us);
@@ -102,6 +110,8 @@ void sock_cmsg_put_dgram(struct sock_cmsg_out *out, struct sock *so, const struc
         uint32_t mark = 0;
         sock_cmsg_put(out, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
     }
+    if (so->domain == AF_INET6 && sock_has(so, SOCK_BIT_PKTINFO6))
+        put_pktinfo6(out, d);
     if (sock_has(so, SOCK_BIT_PKTINFO))
         put_pktinfo(out, so, d);
     if (sock_has(so, SOCK_BIT_RECVTTL))
@@ -116,22 +126,28 @@ void sock_cmsg_put_dgram(struct sock_cmsg_out *out, struct sock *so, const struc
     }
 }
 
+/* IP_RECVERR, or IPV6_RECVERR for an AF_INET6 socket, whatever the datagram was. */
 void sock_cmsg_put_error(struct sock_cmsg_out *out, const struct sock *so,
                          const struct udp_error *e)
 {
+    bool v6 = so->domain == AF_INET6;
     struct {
         struct sock_extended_err ee;
-        struct sockaddr_in offender;
+        union {
+            struct sockaddr_in in;
+            struct sockaddr_in6 in6;
+        } offender;
     } body = {.ee = {.ee_errno = (uint32_t)e->err,
                      .ee_origin = e->origin,
                      .ee_type = e->type,
                      .ee_code = e->code,
                      .ee_info = e->info}};
-    if (e->origin == UDP_ERROR_ICMP) {
-        body.offender.sin_family = AF_INET;
-        body.offender.sin_addr.s_addr = htonl(addr_get_v4(&e->from));
-    }
-    sock_cmsg_put(out, SOL_IP, IP_RECVERR, &body, sizeof(body));
+    socklen_t len = v6 ? sizeof(body.offender.in6) : sizeof(body.offender.in);
+    size_t full = sizeof(body.ee) + len;
+    if (e->origin == UDP_ERROR_ICMP)
+        sock_addr_put(so, &(struct endpoint){.addr = e->from}, (struct sockaddr *)&body.offender,
+                      &len);
+    sock_cmsg_put(out, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &body, full);
 }
 
 void sock_cmsg_put_inq(struct sock_cmsg_out *out, const struct sock *so)
@@ -162,22 +178,30 @@ static int get_socket_level(const struct cmsghdr *c)
     }
 }
 
+/* The datagram is to leave by this interface (0: any) and from src (the wildcard: any). */
+static int want_pktinfo(struct sock *so, uint32_t ifindex, const struct ip_addr *src,
+                        struct sock_cmsg_in *in)
+{
+    if (ifindex != 0) {
+        in->nif = netif_by_index(&so->stack->net, ifindex);
+        if (!in->nif)
+            return -ENODEV;
+    }
+    if (!addr_is_any(src)) {
+        in->src = *src;
+        in->has_src = true;
+    }
+    return 0;
+}
+
 static int get_pktinfo(struct sock *so, const struct cmsghdr *c, struct sock_cmsg_in *in)
 {
     struct in_pktinfo info;
     if (c->cmsg_len != CMSG_LEN(sizeof(info)))
         return -EINVAL;
     memcpy(&info, CMSG_DATA(c), sizeof(info));
-    if (info.ipi_ifindex != 0) {
-        in->nif = netif_by_index(&so->stack->net, (uint32_t)info.ipi_ifindex);
-        if (!in->nif)
-            return -ENODEV;
-    }
-    if (info.ipi_spec_dst.s_addr != htonl(INADDR_ANY)) {
-        in->src = addr_v4(ntohl(info.ipi_spec_dst.s_addr));
-        in->has_src = true;
-    }
-    return 0;
+    struct ip_addr src = addr_v4(ntohl(info.ipi_spec_dst.s_addr));
+    return want_pktinfo(so, (uint32_t)info.ipi_ifindex, &src, in);
 }
 
 static int get_ip_level(struct sock *so, const struct cmsghdr *c, struct sock_cmsg_in *in)
@@ -212,6 +236,22 @@ static int get_ip_level(struct sock *so, const struct cmsghdr *c, struct sock_cm
     }
 }
 
+/* IPV6_PKTINFO, all that IPv4 from an AF_INET6 socket obeys; the rest is of IPv6 and ignored. */
+static int get_ipv6_level(struct sock *so, const struct cmsghdr *c, struct sock_cmsg_in *in)
+{
+    struct in6_pktinfo info;
+    struct ip_addr src;
+    if (c->cmsg_type != IPV6_PKTINFO)
+        return 0;
+    if (c->cmsg_len < CMSG_LEN(sizeof(info)))
+        return -EINVAL;
+    memcpy(&info, CMSG_DATA(c), sizeof(info));
+    memcpy(src.b, &info.ipi6_addr, sizeof(src.b));
+    if (!addr_is_v4(&src))
+        return -EINVAL;
+    return want_pktinfo(so, info.ipi6_ifindex, &src, in);
+}
+
 static int get_udp_level(const struct cmsghdr *c, struct sock_cmsg_in *in)
 {
     if (c->cmsg_type != UDP_SEGMENT || c->cmsg_len != CMSG_LEN(sizeof(in->segment)))
@@ -235,6 +275,8 @@ int sock_cmsg_get(struct sock *so, const struct msghdr *msg, struct sock_cmsg_in
             r = get_socket_level(c);
         else if (c->cmsg_level == SOL_IP && so->udp)
             r = get_ip_level(so, c, in);
+        else if (c->cmsg_level == SOL_IPV6 && so->udp && so->domain == AF_INET6)
+            r = get_ipv6_level(so, c, in);
         else if (c->cmsg_level == IPPROTO_UDP && so->udp)
             r = get_udp_level(c, in);
         if (r < 0)

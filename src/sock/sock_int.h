@@ -53,6 +53,15 @@ enum sock_bit {
     SOCK_BIT_NO_CHECK6_TX,
     SOCK_BIT_NO_CHECK6_RX,
     SOCK_BIT_GRO,
+    SOCK_BIT_V6ONLY,
+    SOCK_BIT_PKTINFO6,
+    SOCK_BIT_RECVHOPLIMIT,
+    SOCK_BIT_RECVTCLASS,
+    SOCK_BIT_ORIGDSTADDR6,
+    SOCK_BIT_RECVERR6,
+    SOCK_BIT_DONTFRAG,
+    SOCK_BIT_MCAST_LOOP6,
+    SOCK_BIT_MCAST_ALL6,
 };
 
 static inline bool sock_has(const struct sock *so, enum sock_bit bit)
@@ -89,6 +98,10 @@ enum sock_slot {
     SOCK_SLOT_SAVE_SYN,
     SOCK_SLOT_TX_DELAY,
     SOCK_SLOT_UDP_SEGMENT,
+    SOCK_SLOT_HOPS6,
+    SOCK_SLOT_MCAST_HOPS6,
+    SOCK_SLOT_TCLASS,
+    SOCK_SLOT_MTU_DISCOVER6,
     SOCK_SLOTS,
 };
 
@@ -122,6 +135,10 @@ int32_t sock_value(const struct sock *so, enum sock_slot slot);
 
 /* Carries so's options over to its pcb. */
 void sock_opt_apply(struct sock *so);
+/* Makes it an AF_INET6 socket, or an AF_INET one: a new one, or a connected one (IPV6_ADDRFORM). */
+void sock_set_v6(struct sock *so, bool v6);
+/* Is it bound to a port, by bind() or otherwise? */
+bool sock_has_port(const struct sock *so);
 /* The options of a new socket. */
 void sock_opt_init(struct sock *so);
 /* Frees so->rare with what hangs on it. */
@@ -132,15 +149,6 @@ int sock_opt_inherit(struct sock *so, const struct sock *listener);
 /* IP_BIND_ADDRESS_NO_PORT: gives a socket that was bound without a port its port. 0 or tcp_bind()'s
  * errors. */
 int sock_bind_late(struct sock *so);
-
-/* sockaddr -> endpoint: -EINVAL (too short for the family), -EAFNOSUPPORT. */
-int sock_addr_get(const struct sock *so, const struct sockaddr *addr, socklen_t len,
-                  struct endpoint *out);
-/* endpoint -> sockaddr, cut to *len; *len becomes the full length, as the kernel reports it. */
-void sock_addr_put(const struct sock *so, const struct endpoint *e, struct sockaddr *addr,
-                   socklen_t *len);
-/* The family of addr; false when len has no room for one. */
-bool sock_addr_family(const struct sockaddr *addr, socklen_t len, sa_family_t *family);
 
 /* ---- options: sock_opt.c, one table a level ---- */
 
@@ -169,7 +177,8 @@ struct sock_opt {
     int (*get)(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len);
 };
 
-extern const struct sock_opt sock_opt_socket[], sock_opt_ip[], sock_opt_tcp[], sock_opt_udp[];
+extern const struct sock_opt sock_opt_socket[], sock_opt_ip[], sock_opt_ipv6[], sock_opt_tcp[],
+    sock_opt_udp[];
 
 /* An int from the head of val (len >= sizeof(int)). */
 int sock_opt_int(const void *val);
@@ -178,6 +187,8 @@ int sock_opt_put(const void *data, size_t n, void *val, socklen_t *len);
 int sock_opt_put_int(int v, void *val, socklen_t *len);
 /* The same with SOL_IP's single byte when there is no room for an int. */
 int sock_opt_put_ip(int v, void *val, socklen_t *len);
+/* The MTU of the path to the peer, or -ENOTCONN. */
+int sock_path_mtu(const struct sock *so);
 
 /* ---- messages and multicast ---- */
 

@@ -249,25 +249,36 @@ static ssize_t udp_cork(struct sock *so, const struct udp_how *how, const struct
     return err < 0 ? err : (ssize_t)len;
 }
 
-static int udp_destination(struct sock *so, const struct msghdr *msg, struct udp_how *how)
+/* The address of a message. What the kernel says to one that is none differs with the family. */
+static int udp_name(struct sock *so, const struct msghdr *msg, sa_family_t family,
+                    struct endpoint *to)
 {
-    sa_family_t family;
-    if (!msg->msg_name) {
-        how->has_to = false;
-        return so->udp->connected ? 0 : -EDESTADDRREQ;
+    int r = sock_addr_get_dst(so, msg->msg_name, msg->msg_namelen, to);
+    if (so->domain == AF_INET6) {
+        if (r < 0)
+            return -EINVAL;
+        return sock_is_v6only(so) && addr_is_v4(&to->addr) ? -ENETUNREACH : 0;
     }
-    if (!sock_addr_family(msg->msg_name, msg->msg_namelen, &family))
-        return -EINVAL;
-    int r = sock_addr_get(so, msg->msg_name, msg->msg_namelen, &how->to);
     if (r == -EAFNOSUPPORT && family == AF_UNSPEC) {
         struct sockaddr_in in; /* the kernel takes it for AF_INET */
         memcpy(&in, msg->msg_name, sizeof(in));
         in.sin_family = AF_INET;
-        r = sock_addr_get(so, (struct sockaddr *)&in, sizeof(in), &how->to);
+        r = sock_addr_get(so, (struct sockaddr *)&in, sizeof(in), to);
     }
+    return r;
+}
+
+static int udp_destination(struct sock *so, const struct msghdr *msg, struct udp_how *how)
+{
+    sa_family_t family = AF_UNSPEC;
+    if (msg->msg_name && !sock_addr_family(msg->msg_name, msg->msg_namelen, &family))
+        return -EINVAL;
+    how->has_to = msg->msg_name && !(so->domain == AF_INET6 && family == AF_UNSPEC);
+    if (!how->has_to)
+        return so->udp->connected ? 0 : -EDESTADDRREQ;
+    int r = udp_name(so, msg, family, &how->to);
     if (r < 0)
         return r;
-    how->has_to = true;
     return how->to.port == 0 ? -EINVAL : 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * setsockopt() and getsockopt(): the machinery. What there is stands in one const table a level
- * (sock_opt_socket.c, sock_opt_ip.c, sock_opt_tcp.c): name, the sockets that have it, where its
- * value lives, its range, and functions for those that are more than a number.
+ * (sock_opt_socket.c, sock_opt_ip.c, sock_opt_ipv6.c, sock_opt_tcp.c): name, the sockets that have
+ * it, where its value lives, its range, and functions for those that are more than a number.
  *
  * Lengths follow the kernel. A value set must be a whole int, at SOL_IP also a single byte (or,
  * where min_len allows, nothing); a value got is cut to the room there is, and SOL_IP hands out a
@@ -38,9 +38,15 @@ int sock_opt_put_int(int v, void *val, socklen_t *len)
 /* ---- where values live ---- */
 
 static const int32_t slot_defaults[SOCK_SLOTS] = {
-    [SOCK_SLOT_RCVLOWAT] = 1,  [SOCK_SLOT_INCOMING_CPU] = -1,
-    [SOCK_SLOT_TXREHASH] = 1,  [SOCK_SLOT_MTU_DISCOVER] = IP_PMTUDISC_WANT,
-    [SOCK_SLOT_MCAST_TTL] = 1, [SOCK_SLOT_LINGER2_S] = 60,
+    [SOCK_SLOT_RCVLOWAT] = 1,
+    [SOCK_SLOT_INCOMING_CPU] = -1,
+    [SOCK_SLOT_TXREHASH] = 1,
+    [SOCK_SLOT_MTU_DISCOVER] = IP_PMTUDISC_WANT,
+    [SOCK_SLOT_MCAST_TTL] = 1,
+    [SOCK_SLOT_LINGER2_S] = 60,
+    [SOCK_SLOT_HOPS6] = -1,
+    [SOCK_SLOT_MCAST_HOPS6] = 1,
+    [SOCK_SLOT_MTU_DISCOVER6] = IPV6_PMTUDISC_WANT,
 };
 
 struct sock_rare *sock_rare(struct sock *so)
@@ -75,6 +81,8 @@ void sock_opt_init(struct sock *so)
     so->peek_offset = SOCK_PEEK_OFF;
     sock_set_bit(so, SOCK_BIT_MCAST_LOOP, true);
     sock_set_bit(so, SOCK_BIT_MCAST_ALL, true);
+    sock_set_bit(so, SOCK_BIT_MCAST_LOOP6, true);
+    sock_set_bit(so, SOCK_BIT_MCAST_ALL6, true);
     if (so->udp)
         so->udp->rcvbuf_bytes = so->stack->limits.rmem_default;
     sock_opt_apply(so);
@@ -130,6 +138,7 @@ static void apply_tcp(struct sock *so)
     c->reuse_addr = sock_has(so, SOCK_BIT_REUSEADDR);
     c->reuse_port = sock_has(so, SOCK_BIT_REUSEPORT);
     c->freebind = sock_has(so, SOCK_BIT_FREEBIND) || sock_has(so, SOCK_BIT_TRANSPARENT);
+    c->v6only = sock_is_v6only(so);
     c->ttl = so->ttl < 0 ? IP_TTL_DEFAULT : (uint8_t)so->ttl;
     c->tos = so->tos;
     tcp_config_changed(&so->stack->tcp, so->tcp);
@@ -142,6 +151,7 @@ static void apply_udp(struct sock *so)
     p->reuse_addr = sock_has(so, SOCK_BIT_REUSEADDR);
     p->reuse_port = sock_has(so, SOCK_BIT_REUSEPORT);
     p->freebind = sock_has(so, SOCK_BIT_FREEBIND) || sock_has(so, SOCK_BIT_TRANSPARENT);
+    p->v6only = sock_is_v6only(so);
     p->recverr = sock_has(so, SOCK_BIT_RECVERR);
     p->ttl = so->ttl < 0 ? IP_TTL_DEFAULT : (uint8_t)so->ttl;
     p->tos = so->tos;
@@ -201,6 +211,8 @@ static const struct sock_opt *opt_table(const struct sock *so, int level)
         return sock_opt_socket;
     case SOL_IP:
         return sock_opt_ip;
+    case SOL_IPV6:
+        return so->domain == AF_INET6 ? sock_opt_ipv6 : NULL;
     case IPPROTO_TCP:
         return so->tcp ? sock_opt_tcp : NULL;
     case IPPROTO_UDP:
@@ -255,7 +267,7 @@ int sock_setsockopt(struct sock *so, int level, int name, const void *val, sockl
         return -ENOPROTOOPT;
     const struct sock_opt *opt = opt_find(so, table, name);
     bool bytes = opt && opt->kind == OPT_BYTES;
-    size_t least = level == SOL_IP ? 0 : sizeof(int);
+    size_t least = level == SOL_IP || level == SOL_IPV6 ? 0 : sizeof(int);
     if (len < (bytes ? opt->min_len : least))
         return -EINVAL;
     if (!opt || ((opt->kind == OPT_FN || bytes) && !opt->set))

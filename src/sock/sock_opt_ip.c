@@ -116,8 +116,7 @@ static int get_options(struct sock *so, const struct sock_opt *opt, void *val, s
     return sock_opt_put(so->rare->ip_options, so->rare->ip_options_bytes, val, len);
 }
 
-/* IP_MTU: of the path to the peer. */
-static int get_mtu(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
+int sock_path_mtu(const struct sock *so)
 {
     struct ip_path path;
     const struct endpoint *local = so->tcp ? tcp_local(so->tcp) : &so->udp->local;
@@ -126,7 +125,13 @@ static int get_mtu(struct sock *so, const struct sock_opt *opt, void *val, sockl
         return -ENOTCONN;
     if (path_lookup(&so->stack->net, &remote->addr, &local->addr, NULL, &path) < 0)
         return -ENOTCONN;
-    return sock_opt_put_ip((int)path.mtu, val, len);
+    return (int)path.mtu;
+}
+
+static int get_mtu(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
+{
+    int mtu = sock_path_mtu(so);
+    return mtu < 0 ? mtu : sock_opt_put_ip(mtu, val, len);
 }
 
 static int set_port_range(struct sock *so, const struct sock_opt *opt, const void *val,

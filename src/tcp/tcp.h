@@ -65,6 +65,8 @@ struct tcp_config {
     uint32_t sndbuf_bytes, rcvbuf_bytes; /* limits as Linux keeps them (already doubled) */
     bool sndbuf_locked, rcvbuf_locked;   /* set by the user: no autotuning */
     bool nodelay, cork, keepalive, oobinline, reuse_addr, reuse_port, freebind;
+    bool v6;     /* of an AF_INET6 socket: its wildcard is :: (tcp_set_v6()) ... */
+    bool v6only; /* ... which takes no IPv4 in (IPV6_V6ONLY) */
     uint32_t keep_idle_ms, keep_intvl_ms; /* defaults 7,200,000 and 75,000 */
     uint8_t keep_cnt;                     /* default 9 */
     uint8_t syn_retries;                  /* default 6 */
@@ -85,6 +87,9 @@ void tcp_fini(struct tcp *tcp);                 /* frees everything, without a w
 
 /* A closed pcb with the default configuration; NULL: no memory. */
 struct tcp_pcb *tcp_open(struct tcp *tcp, void *owner);
+/* Is it an AF_INET6 socket's? Its wildcard is :: then. To be told right after tcp_open(), or when
+ * there is a connection; children take after their listener. */
+void tcp_set_v6(struct tcp_pcb *pcb, bool v6);
 /* Who is told of readiness; NULL is not allowed (see tcp_close). */
 void tcp_set_owner(struct tcp_pcb *pcb, void *owner);
 void *tcp_owner(const struct tcp_pcb *pcb); /* NULL: none any more, or none yet */

@@ -253,6 +253,8 @@ void tcp_pcb_forget(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The connection is over: CLOSED. err (positive errno, or 0) becomes the owner's pending error. May
  * free pcb. */
 void tcp_pcb_done(struct tcp *tcp, struct tcp_pcb *pcb, int err);
+/* The wildcard of the pcb's socket: 0.0.0.0 or ::. */
+struct ip_addr tcp_any(const struct tcp_pcb *pcb);
 /* The one place where a state changes: traces, counts, and checks that RFC 9293 Figure 5 has the
  * edge. */
 void tcp_set_state(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_state to);

@@ -295,6 +295,22 @@ void tcp_pcb_done(struct tcp *tcp, struct tcp_pcb *pcb, int err)
                   (err ? POLLERR : 0u));
 }
 
+struct ip_addr tcp_any(const struct tcp_pcb *pcb)
+{
+    if (pcb->conf.v6)
+        return addr_any6();
+    return addr_any4();
+}
+
+void tcp_set_v6(struct tcp_pcb *pcb, bool v6)
+{
+    pcb->conf.v6 = v6;
+    if (addr_is_any(&pcb->local.addr))
+        pcb->local.addr = tcp_any(pcb);
+    if (addr_is_any(&pcb->remote.addr))
+        pcb->remote.addr = tcp_any(pcb);
+}
+
 struct tcp_pcb *tcp_open(struct tcp *tcp, void *owner)
 {
     struct tcp_pcb *pcb = tcp_pcb_new(tcp);

@@ -61,9 +61,22 @@ bool tcp_port_used(const struct tcp *tcp, uint16_t port)
 
 /* ---- conflicts ---- */
 
-static bool addrs_overlap(const struct ip_addr *a, const struct ip_addr *b)
+/* Does a wildcard, of an AF_INET6 socket or not, take in what is sent to addr? 0.0.0.0 takes all
+ * IPv4, :: everything, or without IPv4 (RFC 3493 5.3). */
+static bool wildcard_takes(const struct tcp_pcb *pcb, const struct ip_addr *any,
+                           const struct ip_addr *addr)
 {
-    return addr_is_any(a) || addr_is_any(b) || addr_eq(a, b);
+    if (!addr_is_any(any))
+        return false;
+    return addr_is_v4(addr) == addr_is_v4(any) || (!addr_is_v4(any) && !pcb->conf.v6only);
+}
+
+/* Is there something that both would take in: pcb bound to addr, and other where it is? */
+static bool addrs_overlap(const struct tcp_pcb *pcb, const struct ip_addr *addr,
+                          const struct tcp_pcb *other)
+{
+    return addr_eq(addr, &other->local.addr) || wildcard_takes(pcb, addr, &other->local.addr) ||
+           wildcard_takes(other, &other->local.addr, addr);
 }
 
 /* Linux's rule: two bindings of one port clash when their interfaces and addresses overlap, unless
@@ -74,8 +87,7 @@ static bool clashes(const struct tcp_pcb *pcb, const struct tcp_pcb *other,
 {
     const struct tcp_config *a = &pcb->conf, *b = &other->conf;
 
-    if (pcb == other || (a->nif && b->nif && a->nif != b->nif) ||
-        !addrs_overlap(addr, &other->local.addr))
+    if (pcb == other || (a->nif && b->nif && a->nif != b->nif) || !addrs_overlap(pcb, addr, other))
         return false;
     if (any_port)
         return true;
@@ -152,20 +164,23 @@ int tcp_port_pick(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *r
 
 /* ---- listeners ---- */
 
-/* How well l fits a segment to addr that came in on nif: 0 not at all. */
+/* How well l fits a segment to addr that came in on nif: 0 not at all. As in Linux a socket of the
+ * segment's own family comes before one that is dual-stack. */
 static unsigned listener_score(const struct tcp_pcb *l, const struct netif *nif,
                                const struct ip_addr *addr)
 {
     unsigned score = 1;
 
     if (addr_eq(&l->local.addr, addr))
-        score += 2;
-    else if (!addr_is_any(&l->local.addr))
+        score += 4;
+    else if (!wildcard_takes(l, &l->local.addr, addr))
         return 0;
     if (l->conf.nif == nif)
-        score += 1;
+        score += 2;
     else if (l->conf.nif)
         return 0;
+    if (l->conf.v6 != addr_is_v4(addr))
+        score += 1;
     return score;
 }
 

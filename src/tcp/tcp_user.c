@@ -40,12 +40,15 @@ int tcp_bind(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local)
 /* The way there, our address and our port. */
 static int connect_local(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)
 {
-    const struct ip_addr any = addr_any4();
+    struct ip_addr src;
     int err;
 
     if (!pcb->port && !pcb->addr_locked)
-        pcb->local.addr = any;
-    err = path_lookup(tcp->net, &remote->addr, &pcb->local.addr, pcb->conf.nif, &pcb->path);
+        pcb->local.addr = tcp_any(pcb);
+    src = pcb->local.addr;
+    if (addr_is_any(&src))
+        src = addr_any_as(&remote->addr);
+    err = path_lookup(tcp->net, &remote->addr, &src, pcb->conf.nif, &pcb->path);
     if (err)
         return err;
     if (pcb->path.broadcast || pcb->path.multicast)
@@ -258,9 +261,9 @@ void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_pcb_forget(tcp, pcb);
     if (told)
         pcb->error = ECONNRESET; /* as Linux */
-    pcb->remote = (struct endpoint){.addr = addr_any4(), .port = 0};
+    pcb->remote = (struct endpoint){.addr = tcp_any(pcb), .port = 0};
     if (!pcb->addr_locked)
-        pcb->local.addr = addr_any4();
+        pcb->local.addr = tcp_any(pcb);
     if (pcb->port && pcb->port_locked)
         tcp_port_get(tcp, pcb); /* a listener moves among the others; the bucket is there */
     else

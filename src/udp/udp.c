@@ -76,6 +76,14 @@ struct udp_pcb *udp_open(struct udp *udp, void *owner)
     return pcb;
 }
 
+void udp_set_v6(struct udp_pcb *pcb, bool v6)
+{
+    pcb->v6 = v6;
+    if (pcb->bound)
+        return;
+    pcb->local.addr = pcb->remote.addr = udp_any(pcb);
+}
+
 void udp_close(struct udp *udp, struct udp_pcb *pcb)
 {
     while (udp_peek(pcb))

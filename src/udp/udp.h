@@ -82,7 +82,10 @@ void udp_fini(struct udp *udp);                 /* frees everything; no pcb may 
 /* After a process died inside an entry (net_repair()): makes tables and queues anew. */
 void udp_repair(struct udp *udp);
 struct udp_pcb *udp_open(struct udp *udp, void *owner); /* NULL: no memory */
-void udp_close(struct udp *udp, struct udp_pcb *pcb);   /* frees it and its queue */
+/* Is it an AF_INET6 socket's? Its wildcard is :: then. To be told right after udp_open(), or when
+ * it is connected. */
+void udp_set_v6(struct udp_pcb *pcb, bool v6);
+void udp_close(struct udp *udp, struct udp_pcb *pcb); /* frees it and its queue */
 /* Binds to local; port 0 picks one (RFC 6056). 0; -EADDRINUSE by Linux's rules for
  * SO_REUSEADDR/SO_REUSEPORT; -EADDRNOTAVAIL for an address that is neither the stack's nor any,
  * broadcast or multicast, unless freebind; -EINVAL if bound. */

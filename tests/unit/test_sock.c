@@ -160,6 +160,7 @@ int main(void)
     suite_add_tcase(s, test_sock_stream());
     suite_add_tcase(s, test_sock_dgram());
     suite_add_tcase(s, test_sock_cmsg());
+    suite_add_tcase(s, test_sock_dual());
     suite_add_tcase(s, test_sock_opt());
     suite_add_tcase(s, test_sock_wait());
     suite_add_tcase(s, test_sock_memory());

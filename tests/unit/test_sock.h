@@ -21,6 +21,7 @@ TCase *test_sock_connect(void);
 TCase *test_sock_stream(void);
 TCase *test_sock_dgram(void);
 TCase *test_sock_cmsg(void);
+TCase *test_sock_dual(void);
 TCase *test_sock_opt(void);
 TCase *test_sock_wait(void);
 TCase *test_sock_memory(void);
