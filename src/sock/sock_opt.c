@@ -80,7 +80,7 @@ void sock_opt_init(struct sock *so)
     so->ttl = -1;
     so->peek_offset = SOCK_PEEK_OFF;
     sock_set_bit(so, SOCK_BIT_MCAST_LOOP, true);
-    sock_set_bit(so, SOCK_BIT_MCAST_ALL, true);
+    sock_set_bit(so, SOCK_BIT_MCAST_ALL, so->domain == AF_INET); /* as the kernel */
     sock_set_bit(so, SOCK_BIT_MCAST_LOOP6, true);
     sock_set_bit(so, SOCK_BIT_MCAST_ALL6, true);
     if (so->udp)
@@ -277,7 +277,7 @@ int sock_setsockopt(struct sock *so, int level, int name, const void *val, sockl
     int v = 0;
     if (len >= sizeof(int))
         v = sock_opt_int(val);
-    else if (len > 0 && !bytes)
+    else if (len > 0 && level == SOL_IP && !bytes)
         v = *(const uint8_t *)val;
     if (opt->set)
         return opt->set(so, opt, bytes ? val : &v, len);
@@ -289,8 +289,8 @@ int sock_getsockopt(struct sock *so, int level, int name, void *val, socklen_t *
     const struct sock_opt *table = opt_table(so, level);
     if (!table)
         return -EOPNOTSUPP;
-    if ((int)*len < 0)
-        return -EINVAL;
+    if ((int)*len < 0 && level != SOL_IPV6)
+        return -EINVAL; /* there the kernel takes it for a very large one */
     const struct sock_opt *opt = opt_find(so, table, name);
     if (!opt)
         return -ENOPROTOOPT;

@@ -70,7 +70,7 @@ static int set_mcast_hops(struct sock *so, const struct sock_opt *opt, const voi
     int v = sock_opt_int(val);
     if (so->tcp)
         return -ENOPROTOOPT;
-    if (v < -1 || v > UINT8_MAX)
+    if (len < sizeof(v) || v < -1 || v > UINT8_MAX)
         return -EINVAL;
     return set_slot(so, opt, v < 0 ? 1 : v);
 }
@@ -148,12 +148,13 @@ const struct sock_opt sock_opt_ipv6[] = {
     FN(IPV6_MTU, 0, set_mtu, get_mtu),
     /* Of IPv6 alone: kept. */
     FN(IPV6_UNICAST_HOPS, SOCK_SLOT_HOPS6, set_hops, get_hops),
-    FN(IPV6_MULTICAST_HOPS, SOCK_SLOT_MCAST_HOPS6, set_mcast_hops, get_slot),
+    {IPV6_MULTICAST_HOPS, OPT_BOTH, OPT_FN, SOCK_SLOT_MCAST_HOPS6, .set = set_mcast_hops,
+     .get = get_slot},
     {IPV6_MULTICAST_LOOP, OPT_BOTH, OPT_BIT, SOCK_BIT_MCAST_LOOP6, .min_len = 4, .max = 1},
     BIT(IPV6_MULTICAST_ALL, SOCK_BIT_MCAST_ALL6),
     FN(IPV6_TCLASS, SOCK_SLOT_TCLASS, set_tclass, get_slot),
     {IPV6_MTU_DISCOVER, OPT_BOTH, OPT_SLOT, SOCK_SLOT_MTU_DISCOVER6, .min_len = 4, .max = 5},
-    BIT(IPV6_DONTFRAG, SOCK_BIT_DONTFRAG),
+    {IPV6_DONTFRAG, OPT_BOTH, OPT_BIT, SOCK_BIT_DONTFRAG, .min = INT_MIN, .max = INT_MAX},
     BIT(IPV6_RECVERR, SOCK_BIT_RECVERR6),
     BIT(IPV6_RECVHOPLIMIT, SOCK_BIT_RECVHOPLIMIT),
     BIT(IPV6_RECVTCLASS, SOCK_BIT_RECVTCLASS),

@@ -423,13 +423,12 @@ START_TEST(options)
     static const struct {
         int name, initial, low, high; /* low - 1 and high + 1 are refused; low > high: a switch */
     } table[] = {
-        {IPV6_V6ONLY, 0, 1, 0},           {IPV6_RECVPKTINFO, 0, 1, 0},
-        {IPV6_FREEBIND, 0, 1, 0},         {IPV6_TRANSPARENT, 0, 1, 0},
-        {IPV6_DONTFRAG, 0, 1, 0},         {IPV6_RECVERR, 0, 1, 0},
-        {IPV6_RECVHOPLIMIT, 0, 1, 0},     {IPV6_RECVTCLASS, 0, 1, 0},
-        {IPV6_MULTICAST_LOOP, 1, 0, 1},   {IPV6_UNICAST_HOPS, 64, 0, 255},
-        {IPV6_TCLASS, 0, 0, 255},         {IPV6_MTU_DISCOVER, 1, 0, 5},
-        {IPV6_MULTICAST_HOPS, 1, 0, 255},
+        {IPV6_V6ONLY, 0, 1, 0},          {IPV6_RECVPKTINFO, 0, 1, 0},
+        {IPV6_FREEBIND, 0, 1, 0},        {IPV6_TRANSPARENT, 0, 1, 0},
+        {IPV6_RECVERR, 0, 1, 0},         {IPV6_RECVHOPLIMIT, 0, 1, 0},
+        {IPV6_RECVTCLASS, 0, 1, 0},      {IPV6_MULTICAST_LOOP, 1, 0, 1},
+        {IPV6_UNICAST_HOPS, 64, 0, 255}, {IPV6_TCLASS, 0, 0, 255},
+        {IPV6_MTU_DISCOVER, 1, 0, 5},    {IPV6_MULTICAST_HOPS, 1, 0, 255},
     };
     struct sock *so = open_socket(HOST_A, AF_INET6, SOCK_DGRAM),
                 *in = open_socket(HOST_A, AF_INET, SOCK_DGRAM);
