@@ -370,7 +370,6 @@ static void neighbour_fail(struct net *net, struct neighbour *n)
     struct waiting *w;
 
     n->state = NEIGHBOUR_FAILED;
-    timer_stop(&net->timers, &n->timer);
     list_init(&lost);
     while ((w = waiting_pop(net, n)))
         list_push(&lost, &w->node);

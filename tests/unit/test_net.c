@@ -60,7 +60,9 @@ static int link_output(void *ctx, struct netif *nif, const struct frame *f)
     s->len = frame_bytes(f);
     memcpy(s->data, f->head + f->head_at, frame_head_bytes(f));
     at = s->data + frame_head_bytes(f);
+    ck_assert_uint_le(f->nbody, FRAME_BODY_MAX);
     for (uint8_t i = 0; i < f->nbody; i++) {
+        ck_assert_uint_gt(f->body[i].iov_len, 0);
         memcpy(at, f->body[i].iov_base, f->body[i].iov_len);
         at += f->body[i].iov_len;
     }

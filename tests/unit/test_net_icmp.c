@@ -390,6 +390,13 @@ START_TEST(test_rate_limit)
     for (int i = 0; i < 1000; i++)
         host_input_ip(&h, &(struct in_ip){.proto = 132}, "01234567", 8);
     ck_assert_uint_eq(h.sent_count, 50); /* the bucket holds no more */
+    /* Nor when it is filled up in two steps. */
+    host_pass(&h, 40000);
+    host_input_ip(&h, &(struct in_ip){.proto = 132}, "01234567", 8);
+    host_pass(&h, 40000);
+    for (int i = 0; i < 1000; i++)
+        host_input_ip(&h, &(struct in_ip){.proto = 132}, "01234567", 8);
+    ck_assert_uint_eq(h.sent_count, 50 + 1 + 50);
     host_end(&h);
 }
 END_TEST

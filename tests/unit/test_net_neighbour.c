@@ -79,12 +79,14 @@ START_TEST(test_no_answer)
     host_start_ready(&h);
     ck_assert_int_eq(host_ip_send(&h, PEER, 6, p, sizeof(p), false), 0);
     ck_assert_int_eq(host_ip_send(&h, PEER, 6, p, sizeof(p), false), 0);
+    h.net->stats.arp_requests_out = 0;
     for (int i = 0; i < 3; i++) {
         expect_request(PEER, &broadcast_mac);
         host_expect_nothing(&h);
         ck_assert_uint_eq(h.tcp_errors, 0);
         host_pass(&h, 1 * SECOND);
     }
+    ck_assert_uint_eq(h.net->stats.arp_requests_out, 2);
     host_expect_nothing(&h);
     ck_assert_uint_eq(h.tcp_errors, 2);
     ck_assert_int_eq(h.tcp_error->e.err, EHOSTUNREACH);
@@ -414,6 +416,7 @@ START_TEST(test_request_answered_and_learnt)
     ck_assert(mac_eq(&s->arp.tha, &peer_mac));
     ck_assert_uint_eq(s->arp.spa, US);
     ck_assert_uint_eq(s->arp.tpa, PEER);
+    ck_assert_uint_eq(h.net->stats.arp_replies_out, 1);
     free(s);
     /* RFC 826: the asker is known now, but not confirmed. */
     ck_assert_int_eq(send_numbered(PEER, 1, 20), 0);

@@ -15,10 +15,12 @@ START_TEST(test_start_without_memory)
 
     host_start(&h, 0);
     for (n = 1; err != 0; n++) {
+        uint64_t failed;
         struct test_stack *s = arena_zalloc(h.arena, sizeof(*s));
 
         ck_assert(s != NULL);
         before = host_used(&h);
+        failed = arena_stats(h.arena).failures;
         arena_fail_at(h.arena, n);
         err = net_init(&s->net, h.arena, 1);
         if (err == 0) {
@@ -28,7 +30,7 @@ START_TEST(test_start_without_memory)
             net_fini(&s->net);
         }
         arena_fail_at(h.arena, 0);
-        ck_assert(err == 0 || err == -ENOMEM);
+        ck_assert_int_eq(err, arena_stats(h.arena).failures > failed ? -ENOMEM : 0);
         ck_assert_uint_eq(host_used(&h), before);
         arena_free(h.arena, s, sizeof(*s));
     }
@@ -64,6 +66,16 @@ START_TEST(test_transmit_errors)
     }
     ck_assert_uint_eq(h.nif->stats.tx_busy, 2);
     ck_assert_uint_eq(h.nif->stats.tx_errors, 1);
+    ck_assert_uint_eq(h.nif->stats.tx_frames, 2); /* the announcements */
+    h.link_error = 0;
+    h.nif->up = false;
+    {
+        struct frame f;
+
+        frame_init(&f);
+        ck_assert_int_eq(net_transmit(h.net, h.nif, &f), -ENETDOWN);
+    }
+    host_expect_nothing(&h);
     host_end(&h);
 }
 END_TEST

@@ -109,6 +109,32 @@ START_TEST(test_subnet_route)
 }
 END_TEST
 
+/* A route that somebody else made for the subnet is not the address's to remove. */
+START_TEST(test_subnet_route_of_others)
+{
+    struct ip_addr us = addr_v4(US), host = addr_v4(US + 0x50), peer = addr_v4(PEER);
+    struct ip_addr any = addr_any4();
+    struct route r = {.dst = us, .prefix_len = 24, .gateway = any, .src = any};
+    struct ip_path path;
+    uint32_t generation;
+
+    host_start(&h, 0);
+    h.nif = host_add_netif(&h, 1, NETIF_ETHERNET, 1500);
+    r.nif = h.nif;
+    ck_assert_int_eq(route_add(h.net, &r), 0);
+    host_add_addr(&h, h.nif, US, 24);
+    generation = h.net->route_generation;
+    host_add_addr(&h, h.nif, US + 0x50, 32);                /* makes none */
+    ck_assert_uint_ne(h.net->route_generation, generation); /* but may be a source */
+    netif_remove_addr(h.net, h.nif, &us);
+    ck_assert_int_eq(path_lookup(h.net, &peer, &any, NULL, &path), 0);
+    ck_assert_uint_eq(addr_get_v4(&path.src), US + 0x50);
+    netif_remove_addr(h.net, h.nif, &host);
+    ck_assert_int_eq(route_remove(h.net, &r), 0);
+    host_end(&h);
+}
+END_TEST
+
 START_TEST(test_broadcast)
 {
     static const struct {
@@ -173,6 +199,7 @@ TCase *test_net_netif(void)
     tcase_add_test(tc, test_remove_and_revive);
     tcase_add_test(tc, test_addresses);
     tcase_add_test(tc, test_subnet_route);
+    tcase_add_test(tc, test_subnet_route_of_others);
     tcase_add_test(tc, test_broadcast);
     tcase_add_test(tc, test_no_memory);
     return tc;

@@ -147,6 +147,9 @@ START_TEST(test_refresh)
     ck_assert_uint_eq(addr_get_v4(&path.next_hop), ROUTER);
     ck_assert_int_eq(path_refresh(h.net, &path), 0);
     ck_assert_uint_eq(addr_get_v4(&path.next_hop), PEER);
+    path.next_hop = addr_v4(PEER + 1); /* stays as long as nothing changes */
+    ck_assert_int_eq(path_refresh(h.net, &path), 0);
+    ck_assert_uint_eq(addr_get_v4(&path.next_hop), PEER + 1);
     ck_assert_uint_eq(addr_get_v4(&path.src), US);
     host_add_addr(&h, h.nif, US + 0x20, 24);
     netif_remove_addr(h.net, h.nif, &us);

@@ -292,6 +292,23 @@ START_TEST(test_timeout_silent)
 }
 END_TEST
 
+/* RFC 1122 3.2.2: of an ICMP error in pieces nothing is reported, of a question it is. */
+START_TEST(test_timeout_of_icmp)
+{
+    struct in_ip ip = {.proto = 1, .id = 1, .mf = true};
+
+    start();
+    for (int i = 0; i < 2; i++) {
+        host_know(&h, PEER, &peer_mac);
+        whole[0] = i ? ICMP_ECHO_REQUEST : ICMP_UNREACHABLE;
+        host_input_ip(&h, &ip, whole, 800);
+        host_pass(&h, 31 * SECOND);
+        ck_assert_uint_eq(h.sent_count, i);
+    }
+    host_end(&h);
+}
+END_TEST
+
 /* A flood of first fragments: memory is bounded, the newest survive. */
 START_TEST(test_memory_bounded)
 {
@@ -463,6 +480,7 @@ TCase *test_net_reassembly(void)
     tcase_add_test(tc, test_end_disagrees);
     tcase_add_test(tc, test_timeout);
     tcase_add_test(tc, test_timeout_silent);
+    tcase_add_test(tc, test_timeout_of_icmp);
     tcase_add_test(tc, test_memory_bounded);
     tcase_add_test(tc, test_oldest_grows);
     tcase_add_test(tc, test_many_pieces);

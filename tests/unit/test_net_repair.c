@@ -41,6 +41,12 @@ START_TEST(test_everything_works_on)
     host_input_udp(&h, &(struct in_ip){0}, 1, 7000, "one", 3);
     host_input_udp(&h, &(struct in_ip){0}, 1, 7000, "two", 3);
     server->queue.next->prev = NULL;
+    for (int i = 0; i < 2; i++) {
+        const struct udp_error e = {.err = 1 + i, .origin = UDP_ERROR_ICMP};
+
+        udp_push_error(h.udp, server, &e, "abc", 3);
+    }
+    server->errors.next->prev = NULL;
     die_and_repair();
     ck_assert(netif_by_index(h.net, 1) == h.nif);
     ck_assert(netif_by_index(h.net, 2) == NULL);
@@ -48,6 +54,10 @@ START_TEST(test_everything_works_on)
     udp_drop_first(h.udp, server);
     ck_assert_mem_eq(udp_peek(server)->data, "two", 3);
     udp_drop_first(h.udp, server);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(udp_peek_error(server)->err, 1 + i);
+        udp_drop_first_error(h.udp, server);
+    }
     ck_assert_uint_eq(server->queue_bytes, 0);
     host_input_udp(&h, &(struct in_ip){0}, 1, 7000, "x", 1);
     ck_assert(udp_peek(server) != NULL);

@@ -203,6 +203,8 @@ START_TEST(test_ipv6)
     ck_assert_uint_eq(route_find(h.net, &dst, NULL)->metric, 1);
     dst = addr_v4(FAR);
     ck_assert_uint_eq(route_find(h.net, &dst, NULL)->metric, 0); /* the default route of IPv4 */
+    ck_assert_int_eq(del(0, 0, ROUTER, 0), 0);
+    ck_assert(route_find(h.net, &dst, NULL) == NULL); /* ::/0 is none */
     host_end(&h);
 }
 END_TEST

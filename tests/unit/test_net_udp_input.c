@@ -60,8 +60,11 @@ START_TEST(test_checksum)
     host_input_ip(&h, &(struct in_ip){.proto = 17, .flags = FRAME_CSUM_UNFINISHED}, p, len);
     ck_assert(udp_peek(pcb) != NULL);
     udp_drop_first(h.udp, pcb);
+    ck_assert_uint_eq(h.net->stats.udp_in, 3);
+    h.net->stats.udp_in_bad = 0;
     host_input_ip(&h, &(struct in_ip){.proto = 17}, p, len);
     ck_assert(udp_peek(pcb) == NULL);
+    ck_assert_uint_eq(h.net->stats.udp_in_bad, 1);
     host_end(&h);
 }
 END_TEST
@@ -176,6 +179,13 @@ START_TEST(test_queue_limit)
     ck_assert_uint_le(n, 50000 / 64 + 1);
     while (udp_peek(pcb))
         udp_drop_first(h.udp, pcb);
+    /* As much as the arena's blocks take. */
+    host_input_udp(&h, &(struct in_ip){0}, 1, 7000, data, 10000);
+    ck_assert_uint_eq(pcb->queue_bytes, 3 * ARENA_PAGE_BYTES);
+    udp_drop_first(h.udp, pcb);
+    host_input_udp(&h, &(struct in_ip){0}, 1, 7000, data, 2048 - sizeof(struct udp_dgram));
+    ck_assert_uint_eq(pcb->queue_bytes, 2048);
+    udp_drop_first(h.udp, pcb);
     /* However small the buffer is, one datagram fits. */
     pcb->rcvbuf_bytes = 1;
     host_input_udp(&h, &(struct in_ip){0}, 1, 7000, data, 10000);

@@ -331,6 +331,13 @@ START_TEST(test_many_pieces)
     arena_fail_at(h.arena, 1);
     ck_assert_int_eq(udp_send(h.udp, pcb, &peer, iov, 300, 700, NULL, NULL), -ENOMEM);
     host_expect_nothing(&h);
+    /* As many as a frame holds need no copy. */
+    for (size_t i = 0; i < FRAME_BODY_MAX; i++)
+        iov[i] = (struct iovec){data + i, 1};
+    arena_fail_at(h.arena, 1);
+    ck_assert_int_eq(udp_send(h.udp, pcb, &peer, iov, FRAME_BODY_MAX, FRAME_BODY_MAX, NULL, NULL),
+                     FRAME_BODY_MAX);
+    arena_fail_at(h.arena, 0);
     host_end(&h);
 }
 END_TEST
