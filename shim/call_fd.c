@@ -11,6 +11,7 @@
 
 #include "fd_range.h"
 #include "shim.h"
+#include "streams.h"
 
 /* ---- close ---- */
 
@@ -105,7 +106,11 @@ static int copied(int oldfd, int newfd)
     if (r < 0)
         real.close(newfd);
     shim_out();
-    return r < 0 ? (int)shim_ret(r) : newfd;
+    if (r < 0)
+        return (int)shim_ret(r);
+    if (newfd <= STDERR_FILENO && !shim_is_vfork_child())
+        streams_follow(newfd);
+    return newfd;
 }
 
 SHIM_EXPORT int dup(int fd)

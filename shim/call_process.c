@@ -14,6 +14,7 @@
 #include "io/guard.h"
 #include "process.h"
 #include "shim.h"
+#include "streams.h"
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t thread_key;
@@ -101,6 +102,7 @@ static void fork_child(void)
     shim_self.waiter = NULL; /* it is the parent's */
     pollset_forget();
     epset_fork_child();
+    streams_fork_child();
     if (forking_engine)
         engine_fork_child();
     fork_done(true);
@@ -161,6 +163,8 @@ static void leave_engine(void)
 
 __attribute__((destructor)) static void process_exit(void)
 {
+    if (engine_running())
+        streams_flush();
     leave_engine();
 }
 

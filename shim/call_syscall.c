@@ -22,13 +22,15 @@
 
 __attribute__((visibility("hidden"))) extern const uint8_t shim_syscall_ours[OURS_MAX];
 const uint8_t shim_syscall_ours[OURS_MAX] = {
-    [SYS_read] = 1,        [SYS_write] = 1,       [SYS_readv] = 1,      [SYS_writev] = 1,
-    [SYS_close] = 1,       [SYS_close_range] = 1, [SYS_socket] = 1,     [SYS_bind] = 1,
-    [SYS_listen] = 1,      [SYS_accept4] = 1,     [SYS_connect] = 1,    [SYS_shutdown] = 1,
-    [SYS_getsockname] = 1, [SYS_getpeername] = 1, [SYS_getsockopt] = 1, [SYS_setsockopt] = 1,
-    [SYS_sendto] = 1,      [SYS_sendmsg] = 1,     [SYS_sendmmsg] = 1,   [SYS_recvfrom] = 1,
-    [SYS_recvmsg] = 1,     [SYS_recvmmsg] = 1,    [SYS_epoll_ctl] = 1,  [SYS_epoll_create1] = 1,
-    [SYS_dup] = 1,         [SYS_dup3] = 1,        [SYS_fcntl] = 1,      [SYS_ioctl] = 1,
+    [SYS_read] = 1,         [SYS_write] = 1,        [SYS_readv] = 1,      [SYS_writev] = 1,
+    [SYS_close] = 1,        [SYS_close_range] = 1,  [SYS_socket] = 1,     [SYS_bind] = 1,
+    [SYS_listen] = 1,       [SYS_accept4] = 1,      [SYS_connect] = 1,    [SYS_shutdown] = 1,
+    [SYS_getsockname] = 1,  [SYS_getpeername] = 1,  [SYS_getsockopt] = 1, [SYS_setsockopt] = 1,
+    [SYS_sendto] = 1,       [SYS_sendmsg] = 1,      [SYS_sendmmsg] = 1,   [SYS_recvfrom] = 1,
+    [SYS_recvmsg] = 1,      [SYS_recvmmsg] = 1,     [SYS_epoll_ctl] = 1,  [SYS_epoll_create1] = 1,
+    [SYS_dup] = 1,          [SYS_dup3] = 1,         [SYS_fcntl] = 1,      [SYS_ioctl] = 1,
+    [SYS_sendfile] = 1,     [SYS_splice] = 1,       [SYS_ppoll] = 1,      [SYS_pselect6] = 1,
+    [SYS_epoll_pwait] = 1,  [SYS_epoll_pwait2] = 1,
 #ifdef SYS_accept
     [SYS_accept] = 1,
 #endif
@@ -41,7 +43,20 @@ const uint8_t shim_syscall_ours[OURS_MAX] = {
 #ifdef SYS_epoll_wait
     [SYS_epoll_wait] = 1,
 #endif
+#ifdef SYS_epoll_create
+    [SYS_epoll_create] = 1,
+#endif
+#ifdef SYS_select
+    [SYS_select] = 1,
+#endif
 };
+
+/* Its sixth argument: the mask and its size. */
+static long call_pselect6(int nfds, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,
+                          const long *mask)
+{
+    return pselect(nfds, r, w, e, timeout, mask ? (const sigset_t *)mask[0] : NULL);
+}
 
 /* The call behind a number, with libc's convention for errors. */
 __attribute__((visibility("hidden"))) long shim_syscall(long n, long a, long b, long c, long d,
@@ -49,6 +64,8 @@ __attribute__((visibility("hidden"))) long shim_syscall(long n, long a, long b, 
 long shim_syscall(long n, long a, long b, long c, long d, long e, long f)
 {
     int fd = (int)a;
+    if (shim_inside()) /* our own, which must reach the kernel as they are */
+        return real.syscall(n, a, b, c, d, e, f);
     switch (n) {
     case SYS_read:
         return read(fd, (void *)b, (size_t)c);
@@ -119,6 +136,29 @@ long shim_syscall(long n, long a, long b, long c, long d, long e, long f)
         return fcntl(fd, (int)b, c);
     case SYS_ioctl:
         return ioctl(fd, (unsigned long)b, (void *)c);
+    case SYS_sendfile:
+        return sendfile(fd, (int)b, (off_t *)c, (size_t)d);
+    case SYS_splice:
+        return splice(fd, (off64_t *)b, (int)c, (off64_t *)d, (size_t)e, (unsigned)f);
+    case SYS_epoll_pwait:
+        return epoll_pwait(fd, (struct epoll_event *)b, (int)c, (int)d, (const sigset_t *)e);
+    case SYS_epoll_pwait2:
+        return epoll_pwait2(fd, (struct epoll_event *)b, (int)c, (const struct timespec *)d,
+                            (const sigset_t *)e);
+    case SYS_ppoll:
+        return ppoll((struct pollfd *)a, (nfds_t)b, (const struct timespec *)c,
+                     (const sigset_t *)d);
+    case SYS_pselect6:
+        return call_pselect6(fd, (fd_set *)b, (fd_set *)c, (fd_set *)d, (const struct timespec *)e,
+                             (const long *)f);
+#ifdef SYS_epoll_create
+    case SYS_epoll_create:
+        return epoll_create(fd);
+#endif
+#ifdef SYS_select
+    case SYS_select:
+        return select(fd, (fd_set *)b, (fd_set *)c, (fd_set *)d, (struct timeval *)e);
+#endif
 #ifdef SYS_poll
     case SYS_poll:
         return poll((struct pollfd *)a, (nfds_t)b, (int)c);

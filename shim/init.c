@@ -13,6 +13,7 @@
 
 #include "process.h"
 #include "shim.h"
+#include "streams.h"
 
 __thread struct shim_thread shim_self __attribute__((tls_model("initial-exec")));
 
@@ -54,6 +55,9 @@ __attribute__((constructor)) void shim_init(void)
     exec_init();
     __atomic_store_n(&state, 2, __ATOMIC_RELEASE);
     shim_out();
+    if (exec_is_heir())
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+            streams_follow(fd);
     errno = saved;
 }
 

@@ -24,6 +24,17 @@ extern __sighandler_t bsd_signal(int sig, __sighandler_t handler);
 extern int __close(int fd);
 extern int __dup2(int oldfd, int newfd);
 extern int __fcntl(int fd, int cmd, ...);
+extern FILE *_IO_fdopen(int fd, const char *mode);
+extern int __dprintf_chk(int fd, int flag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+extern int __vdprintf_chk(int fd, int flag, const char *format, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+extern int __vsnprintf_chk(char *text, size_t len, int flag, size_t bytes, const char *format,
+                           va_list ap) __attribute__((format(printf, 5, 0)));
+extern ssize_t __read_chk(int fd, void *buf, size_t len, size_t bytes);
+extern ssize_t __recv_chk(int fd, void *buf, size_t len, size_t bytes, int flags);
+extern ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t bytes, int flags,
+                              __SOCKADDR_ARG addr, socklen_t *addr_len);
 extern int __poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 extern int __select(int nfds, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout);
 extern int __poll_chk(struct pollfd *fds, nfds_t n, int timeout_ms, size_t bytes);

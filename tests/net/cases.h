@@ -85,6 +85,7 @@ struct named_case {
     void (*run)(void);
 };
 /* Each ends with an entry without a name. */
-extern const struct named_case poll_cases[], epoll_cases[], thread_cases[], fd_cases[];
+extern const struct named_case poll_cases[], epoll_cases[], thread_cases[], fd_cases[],
+    data_cases[];
 
 #endif

@@ -6,6 +6,7 @@ TCP 9: lines of commands come in over the connection and are carried out one aft
   s N  send N bytes        o    send one urgent byte
   f    send a FIN          r    reset the connection        c  close it
   d N  wait N milliseconds
+  n    read everything up to the end, then say how many bytes it was, and their checksum
   k A P N  open N connections to address A, port P, and keep them
   e N  read N bytes from the last of those
 UDP 9: the same, for s and d: N is the size of one datagram.
@@ -16,12 +17,14 @@ import struct
 import sys
 import threading
 import time
+import zlib
 
 address = sys.argv[1]
 kept = []
 
 
-def obey(words, conn, who=None):
+def obey(words, conn, who=None, lines=None):
+    words = [w.decode() for w in words]
     while words:
         word = words.pop(0)
         if word == "s" and who:
@@ -34,6 +37,9 @@ def obey(words, conn, who=None):
             conn.shutdown(socket.SHUT_WR)
         elif word == "d":
             time.sleep(int(words.pop(0)) / 1000)
+        elif word == "n":
+            data = b"".join(iter(lambda: lines.read(65536), b""))
+            conn.sendall(b"%d bytes, sum %d\n" % (len(data), zlib.crc32(data)))
         elif word == "k":
             to = (words.pop(0), int(words.pop(0)))
             kept.extend(socket.create_connection(to) for _ in range(int(words.pop(0))))
@@ -51,8 +57,9 @@ def obey(words, conn, who=None):
 
 def serve(conn):
     try:
-        for line in conn.makefile("r"):
-            if not obey(line.split(), conn):
+        lines = conn.makefile("rb")
+        for line in lines:
+            if not obey(line.split(), conn, lines=lines):
                 break
     except OSError:
         pass
@@ -69,7 +76,7 @@ def puppet():
         for s in select.select([listener, udp], [], [])[0]:
             if s is udp:
                 data, who = udp.recvfrom(65536)
-                obey(data.decode().split(), udp, who)
+                obey(data.split(), udp, who)
             else:
                 threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 
