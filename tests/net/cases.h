@@ -86,6 +86,9 @@ struct named_case {
 };
 /* Each ends with an entry without a name. */
 extern const struct named_case poll_cases[], epoll_cases[], thread_cases[], fd_cases[],
-    data_cases[];
+    data_cases[], process_cases[];
+
+/* What another image of the program does for process_cases; its exit status. */
+int process_helper(const char *what, const char *name);
 
 #endif

@@ -248,10 +248,15 @@ static void list(const struct named_case *c)
 
 int main(int argc, char **argv)
 {
-    static const struct named_case *const all[] = {poll_cases, epoll_cases, thread_cases, fd_cases,
-                                                   data_cases};
+    static const struct named_case *const all[] = {poll_cases, epoll_cases, thread_cases,
+                                                   fd_cases,   data_cases,  process_cases};
     if (argc == 2) /* --stdio: an image of its own for the case of that name */
         return printf("n\nfrom another image") < 0;
+    if (argc == 6 && strcmp(argv[3], "@") == 0) {
+        peer_ip = argv[1];
+        own_ip = argv[2];
+        return process_helper(argv[4], argv[5]);
+    }
     for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         if (argc < 3) { /* the names of the cases */
             list(all[i]);

@@ -8,7 +8,12 @@ TCP 9: lines of commands come in over the connection and are carried out one aft
   d N  wait N milliseconds
   n    read everything up to the end, then say how many bytes it was, and their checksum
   k A P N  open N connections to address A, port P, and keep them
-  e N  read N bytes from the last of those
+  e N  read N bytes from the last of those; E N  from each of them, and close them
+  p T  send the text T over the last of those; g N  read N bytes from it, and send them back
+  z    close it
+  t T  this connection has the name T from now on: say so with one byte, read until it ends, and keep how
+  ? T  how the connection with that name ended, and with how many bytes: wait for it (10 s), say it, close
+  ! T  has it ended? "ended" or "lives"
 UDP 9: the same, for s and d: N is the size of one datagram.
 """
 import select
@@ -21,6 +26,19 @@ import zlib
 
 address = sys.argv[1]
 kept = []
+ends = {}  # name: [event, text, bytes]
+
+
+def watch(name, conn):
+    end = ends[name] = [threading.Event(), "lives", 0]
+    conn.sendall(b".")
+    try:
+        while data := conn.recv(65536):
+            end[2] += len(data)
+        end[1] = "eof"
+    except OSError as e:
+        end[1] = type(e).__name__
+    end[0].set()
 
 
 def obey(words, conn, who=None, lines=None):
@@ -47,6 +65,28 @@ def obey(words, conn, who=None, lines=None):
             left = int(words.pop(0))
             while left > 0:
                 left -= len(kept[-1].recv(min(left, 65536))) or left
+        elif word == "E":
+            n = int(words.pop(0))
+            for k in kept:
+                k.recv(n, socket.MSG_WAITALL)
+                k.close()
+            kept.clear()
+        elif word == "p":
+            kept[-1].sendall(words.pop(0).encode())
+        elif word == "g":
+            conn.sendall(kept[-1].recv(int(words.pop(0)), socket.MSG_WAITALL))
+        elif word == "z":
+            kept.pop().close()
+        elif word == "t":
+            watch(words.pop(0), conn)
+            return False
+        elif word == "?":
+            end = ends[words.pop(0)]
+            end[0].wait(10)
+            conn.sendall(f"{end[1]} {end[2]}".encode())
+            return False
+        elif word == "!":
+            conn.sendall(b"ended" if ends[words.pop(0)][0].is_set() else b"lives")
         elif word == "r":
             conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
