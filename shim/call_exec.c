@@ -157,11 +157,16 @@ static int execute(const struct image *im, char *const envp[])
         return execute_real(im, envp);
     char **env = alloca((count(envp) + 2) * sizeof(*env));
     make_env(env, envp, text, sizeof(text), &h);
-    if (shim_is_vfork_child())
+    bool vforked = shim_is_vfork_child();
+    if (vforked)
         fd_mark_all_shared();
+    else
+        engine_freeze();
     keep_open(&h, true);
     int r = execute_real(im, env);
     keep_open(&h, false);
+    if (!vforked)
+        engine_thaw();
     return r;
 }
 

@@ -158,6 +158,7 @@ static void leave_engine(void)
         return;
     shim_in();
     engine_exit();
+    engine_freeze();
     shim_out();
 }
 

@@ -50,9 +50,10 @@ static ssize_t receive(struct sock *so, struct msghdr *msg, size_t len, int flag
             done += (size_t)r;
             if (!stream || end || done >= target || (flags & MSG_OOB))
                 return (ssize_t)done;
-        } else if (r != -EAGAIN) {
-            return done ? (ssize_t)done : r;
+            continue; /* what follows, the end perhaps, may be there already */
         }
+        if (r != -EAGAIN)
+            return done ? (ssize_t)done : r;
         if (so->nonblock || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)))
             return done ? (ssize_t)done : -EAGAIN;
         if (!deadline_us)

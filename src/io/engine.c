@@ -20,9 +20,12 @@
 #include "io/engine.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -76,7 +79,7 @@ bool engine_is_kernel_destination(const struct ip_addr *dst)
 
 /* ---- the entry ---- */
 
-static void lock(void)
+static void lock_any(void)
 {
     int err = pthread_mutex_lock(&engine.sh->lock);
     if (err == EOWNERDEAD) {
@@ -89,6 +92,37 @@ static void lock(void)
 static void unlock(void)
 {
     pthread_mutex_unlock(&engine.sh->lock);
+}
+
+/* The lock, for a thread that may go on: while the process is frozen, the freezing one alone. */
+static void lock(void)
+{
+    for (;;) {
+        lock_any();
+        uint32_t frozen = __atomic_load_n(&engine.frozen, __ATOMIC_RELAXED);
+        if (!frozen || pthread_equal(engine.frozen_by, pthread_self()))
+            return;
+        unlock();
+        syscall(SYS_futex, &engine.frozen, FUTEX_WAIT_PRIVATE, frozen, NULL, NULL, 0);
+    }
+}
+
+void engine_freeze(void)
+{
+    if (!engine.running || engine.stale)
+        return;
+    lock();
+    engine.frozen_by = pthread_self();
+    __atomic_store_n(&engine.frozen, 1, __ATOMIC_RELAXED);
+    unlock();
+}
+
+void engine_thaw(void)
+{
+    if (!__atomic_load_n(&engine.frozen, __ATOMIC_RELAXED))
+        return;
+    __atomic_store_n(&engine.frozen, 0, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &engine.frozen, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static int engine_rebuild(void);
@@ -540,6 +574,7 @@ void engine_fork_child(void)
 {
     /* The lock belongs to the parent. Everything else is made anew when the child first needs it;
      * most children exec. */
+    engine.frozen = 0; /* only the forking thread is left */
     if (engine.running)
         engine.stale = true;
 }

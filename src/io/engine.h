@@ -113,6 +113,13 @@ bool engine_heirloom(struct engine_heirloom *h);
 int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes);
 /* Remembers fd, at whatever number it is, as private; or leaves it to the program again. */
 void engine_fd_adopt(int fd, bool is_private);
+/*
+ * Waits until no other thread of this process is in an entry, and keeps them out: exit and exec end
+ * threads wherever they are, and one that ends in an entry leaves the stack to be repaired. The
+ * calling thread may go on using the engine. engine_thaw(): exec failed.
+ */
+void engine_freeze(void);
+void engine_thaw(void);
 /* exit: called with the process about to go. */
 void engine_exit(void);
 

@@ -28,6 +28,8 @@ struct sleeper {
 
 struct engine {
     bool running;
+    uint32_t frozen; /* 1: of this process, only the thread frozen_by may enter (a futex) */
+    pthread_t frozen_by;
     bool stale; /* forked: all that is below belongs to the parent and is to be made anew */
     const struct engine_hooks *hooks;
     struct arena_map map;

@@ -41,6 +41,15 @@ def watch(name, conn):
     end[0].set()
 
 
+def watched(name):
+    """The end of the connection with that name, which may still have to come, and is asked for once."""
+    for _ in range(1000):
+        if name in ends:
+            return ends.pop(name)
+        time.sleep(0.01)
+    raise KeyError(name)
+
+
 def obey(words, conn, who=None, lines=None):
     words = [w.decode() for w in words]
     while words:
@@ -81,7 +90,7 @@ def obey(words, conn, who=None, lines=None):
             watch(words.pop(0), conn)
             return False
         elif word == "?":
-            end = ends[words.pop(0)]
+            end = watched(words.pop(0))
             end[0].wait(10)
             conn.sendall(f"{end[1]} {end[2]}".encode())
             return False

@@ -222,6 +222,18 @@ START_TEST(waitall_waits_for_all)
 }
 END_TEST
 
+START_TEST(waitall_sees_the_end_that_is_there)
+{
+    char buf[8];
+    int fds[2];
+    test_tcp_pair(fds);
+    ck_assert_int_eq(send(fds[0], "abc", 3, 0), 3);
+    ck_assert_int_eq(close(fds[0]), 0);
+    ck_assert_int_eq(recv(fds[1], buf, 8, MSG_WAITALL), 3);
+    ck_assert_int_eq(recv(fds[1], buf, 8, MSG_WAITALL), 0);
+}
+END_TEST
+
 START_TEST(closing_wakes_who_waits)
 {
     char c;
@@ -246,6 +258,7 @@ Suite *shim_block_suite(void)
     tcase_add_test(tc, a_handler_may_use_sockets);
     tcase_add_test(tc, sending_waits_for_room);
     tcase_add_test(tc, waitall_waits_for_all);
+    tcase_add_test(tc, waitall_sees_the_end_that_is_there);
     tcase_add_test(tc, closing_wakes_who_waits);
     suite_add_tcase(s, tc);
     return s;
