@@ -12,6 +12,7 @@
 
 static const struct tcp_cc_ops *const table[TCP_CC_KINDS] = {
     [TCP_CC_NEWRENO] = &tcp_cc_newreno,
+    [TCP_CC_CUBIC] = &tcp_cc_cubic,
 };
 
 const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb)

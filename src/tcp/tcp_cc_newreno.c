@@ -23,7 +23,7 @@ static void ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
     }
 }
 
-static uint32_t ssthresh(struct tcp *tcp, const struct tcp_pcb *pcb)
+static uint32_t ssthresh(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     /* RFC 5681 (4). cwnd bounds it, for what limited transmit sent does not count (3.2 (2)). */
     uint32_t flight = u32_min(tcp_flight(pcb), pcb->cwnd);

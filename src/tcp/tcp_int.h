@@ -70,7 +70,7 @@ enum tcp_urgent { /* the urgent byte that came last */
 
 enum tcp_shut { TCP_SHUT_RD = 1, TCP_SHUT_WR = 2, TCP_SHUT_BOTH = 3 };
 
-enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_KINDS };
+enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_CUBIC, TCP_CC_KINDS };
 
 /* A local port in use. */
 struct tcp_port {
@@ -452,9 +452,9 @@ struct tcp_cc_ops {
     const char *name;                                                  /* as Linux calls it */
     void (*init)(struct tcp_pcb *pcb);                                 /* pcb->cc is zero */
     void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked); /* grows cwnd */
-    uint32_t (*ssthresh)(struct tcp *tcp, const struct tcp_pcb *pcb);  /* after a loss */
+    uint32_t (*ssthresh)(struct tcp *tcp, struct tcp_pcb *pcb);        /* after a loss */
 };
-extern const struct tcp_cc_ops tcp_cc_newreno;
+extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
 const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb);
 /* IW and the rest, when the connection is established. */
 void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb);

@@ -190,7 +190,7 @@ static const struct tcp_config defaults = {
     .ttl = IP_TTL_DEFAULT,
     .linger2_ms = 60000,
     .rcvlowat = 1,
-    .congestion = TCP_CC_NEWRENO,
+    .congestion = TCP_CC_CUBIC,
 };
 
 struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)

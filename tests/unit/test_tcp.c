@@ -55,6 +55,7 @@ int main(void)
     int failed;
 
     suite_add_tcase(s, test_tcp_cc());
+    suite_add_tcase(s, test_tcp_cc_cubic());
     suite_add_tcase(s, test_tcp_iss());
     suite_add_tcase(s, test_tcp_pcb());
     suite_add_tcase(s, test_tcp_rtt());

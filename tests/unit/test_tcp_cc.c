@@ -1,4 +1,6 @@
 /* RFC 5681, RFC 3465, RFC 6928. */
+#include <math.h>
+
 #include "test_tcp.h"
 
 #define MSS 1000u
@@ -7,6 +9,17 @@ static void start(void)
 {
     world_open();
     w.pcb->snd_mss = MSS;
+    w.pcb->conf.congestion = TCP_CC_NEWRENO;
+    tcp_cc_init(&w.tcp, w.pcb);
+}
+
+static void start_cubic(void)
+{
+    world_open();
+    w.pcb->snd_mss = MSS;
+    w.pcb->conf.congestion = TCP_CC_CUBIC;
+    w.pcb->srtt_us = 100000;
+    w.pcb->rto_us = 300000;
     tcp_cc_init(&w.tcp, w.pcb);
 }
 
@@ -101,6 +114,99 @@ START_TEST(names)
     ck_assert_ptr_nonnull(tcp_cc(w.pcb));
 }
 END_TEST
+
+/* A loss with cwnd at segments * MSS, and the recovery that follows. */
+static void lose_at(uint32_t segments)
+{
+    w.pcb->cwnd = segments * MSS;
+    w.pcb->snd_nxt = w.pcb->snd_una + w.pcb->cwnd;
+    w.pcb->cwnd_limited = true;
+    w.pcb->ssthresh = tcp_cc(w.pcb)->ssthresh(&w.tcp, w.pcb);
+    w.pcb->cwnd = w.pcb->ssthresh;
+}
+
+/* Round trips of 100 ms in which everything is acknowledged, in pieces. */
+static void pass(uint32_t round_trips)
+{
+    while (round_trips--) {
+        uint32_t left = w.pcb->cwnd;
+        for (int i = 0; i < 10; i++) {
+            w.net.now_us += 10000;
+            ack(i < 9 ? left / 10 : left - left / 10 * 9);
+        }
+    }
+}
+
+static double cubic_at(double w_max, double t_s)
+{
+    double k = cbrt(w_max * 0.3 / 0.4);
+    return 0.4 * pow(t_s - k, 3) + w_max;
+}
+
+/* RFC 9438 4.2, 4.4, 4.5: K is 10.9 s for a window of 1,750 segments. */
+START_TEST(cubic_follows_the_curve)
+{
+    lose_at(1750);
+    ck_assert_uint_eq(w.pcb->cwnd, 1225 * MSS);
+    for (int second = 1; second <= 20; second++) {
+        pass(10);
+        double want = cubic_at(1750, second + 0.1), got = (double)w.pcb->cwnd / MSS;
+        ck_assert_msg(got <= want + 1 && got > want * 0.97 - 1,
+                      "at %d s: %.1f segments, the curve has %.1f", second, got, want);
+    }
+}
+END_TEST
+
+/* RFC 9438 4.7 */
+START_TEST(cubic_converges_fast)
+{
+    lose_at(1000); /* w_max 1000; then a loss before it is reached: w_max 0.85 * 800 */
+    lose_at(800);
+    pass(1);
+    w.pcb->cwnd = 680 * MSS;
+    uint32_t before = w.pcb->cwnd;
+    pass(60); /* around t = K = 5.5 s the curve is flat at 680 */
+    ck_assert_uint_ge(w.pcb->cwnd, before);
+    ck_assert_uint_le(w.pcb->cwnd, 690 * MSS);
+}
+END_TEST
+
+/* RFC 9438 4.3: where Reno would be faster, cwnd is what Reno would have: 9/17 of a segment a round
+ * trip up to the 20 that it had (11.3 round trips), a whole one from there on. */
+START_TEST(cubic_is_not_slower_than_reno)
+{
+    lose_at(20);
+    ck_assert_uint_eq(w.pcb->cwnd, 14 * MSS);
+    pass(17);
+    ck_assert_uint_ge(w.pcb->cwnd, 24 * MSS);
+    ck_assert_uint_le(w.pcb->cwnd, 26 * MSS);
+}
+END_TEST
+
+/* RFC 9438 5.8 */
+START_TEST(cubic_does_not_grow_by_waiting)
+{
+    lose_at(1750);
+    pass(10);
+    uint32_t before = w.pcb->cwnd;
+    w.net.now_us += 60000000;
+    pass(1);
+    ck_assert_uint_ge(w.pcb->cwnd, before);
+    ck_assert_uint_lt(w.pcb->cwnd, before + before / 10);
+}
+END_TEST
+
+TCase *test_tcp_cc_cubic(void)
+{
+    TCase *t = tcase_create("cubic");
+
+    tcase_add_checked_fixture(t, start_cubic, world_close);
+    tcase_add_test(t, cubic_follows_the_curve);
+    tcase_add_test(t, cubic_converges_fast);
+    tcase_add_test(t, cubic_is_not_slower_than_reno);
+    tcase_add_test(t, cubic_does_not_grow_by_waiting);
+    return t;
+}
 
 TCase *test_tcp_cc(void)
 {
