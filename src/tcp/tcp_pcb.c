@@ -332,7 +332,7 @@ void *tcp_owner(const struct tcp_pcb *pcb)
 
 void tcp_ready(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mask)
 {
-    if (pcb->owner)
+    if (pcb->owner && mask)
         tcp->net->env->up->sock_ready(tcp->net, pcb->owner, mask);
 }
 

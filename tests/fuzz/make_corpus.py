@@ -121,7 +121,76 @@ def about_ours(kind, code, rest=b"\0" * 4, dst=IP_A):
     return frame(ipv4(1, icmp(kind, code, rest, quote)))
 
 
+# Steps of the target "tcp_machine" (fuzz_tcp_machine.c). Flags are given as they are on the wire; the
+# machine turns ACK around unless told otherwise.
+O_MSS, O_SCALE, O_TS, O_OLD_TS, O_URGENT, O_GSO, O_RAW, O_OTHER = (1 << i for i in range(8))
+T_CONNECT, T_LISTEN, T_ACCEPT, T_UNLISTEN, T_SEND, T_SEND_FLAGS, T_RECV, T_RECV_FLAGS = 0, 1, 2, 3, 4, 6, 7, 9
+T_SHUTDOWN, T_CLOSE, T_ABORT, T_DISCONNECT, T_CONFIGURE, T_QUICKACK = 10, 11, 12, 13, 14, 15
+T_MINE = 0x80  # the connection that was opened, not the one accepted
+
+
+def seg(flags=ACK, length=0, seq=0, ack=0, win=255, seq_by=0, ack_by=183, opts=0):
+    return bytes([0, flags, seq | ack << 4, length, win, seq_by, ack_by, opts | O_RAW])
+
+
+def call(which, amount=0, arg=0, more=0):
+    return bytes([1, which, 0, amount, arg, more, 0, 0])
+
+
+def wait8(units):
+    return struct.pack("!BHBBBBB", 2, units, 0, 0, 0, 0, 0)
+
+
+def trouble(which, arg=0, *more):
+    return bytes([3, which, arg, *more]).ljust(8, b"\0")
+
+
+OPEN = (seg(SYN, opts=O_MSS) + seg() + call(T_ACCEPT))
+OPEN_TS = (seg(SYN, opts=O_MSS | O_SCALE | O_TS, seq_by=7) + seg(opts=O_TS) + call(T_ACCEPT))
+DIAL = call(T_CONNECT) + seg(SYN | ACK, opts=O_MSS | O_OTHER)
+
 CORPUS = {
+    "tcp_machine": {
+        "passive": b"\0" + OPEN + seg(length=20) + call(T_RECV, 255) + call(T_SEND, 40) + seg()
+        + seg(FIN | ACK) + call(T_CLOSE) + seg(),
+        "active": b"\0" + DIAL + call(T_SEND | T_MINE, 100) + seg(opts=O_OTHER) + call(T_CLOSE | T_MINE)
+        + seg(opts=O_OTHER) + seg(FIN | ACK, opts=O_OTHER) + wait8(7600),
+        "bulk-out": b"\1" + OPEN_TS + (call(T_SEND, 255) * 3 + seg(opts=O_TS) * 2 + wait8(1)) * 12,
+        "bulk-in": b"\1" + OPEN_TS + (seg(length=180, opts=O_TS) * 4 + call(T_RECV, 255) + wait8(1)) * 12,
+        "out-of-order": b"\0" + OPEN + seg(length=10, seq=1, seq_by=40) + seg(length=10, seq=1, seq_by=120)
+        + seg(length=30, seq=1, seq_by=20) + seg(FIN | ACK, seq=1, seq_by=200) + seg(length=10)
+        + seg(length=200) + call(T_RECV, 255),
+        "fast-retransmit": b"\0" + OPEN + call(T_SEND, 200) + seg(ack=2) + seg(ack=1) * 5 + seg(ack=2) + seg(),
+        "timeout": b"\0" + OPEN + call(T_SEND, 200) + wait8(40) + seg(ack=2) * 3 + wait8(100) + seg(),
+        "closed-window": b"\0" + OPEN + seg(win=0) + call(T_SEND, 10) + wait8(200) + seg(win=0) + wait8(200)
+        + seg(win=3) + call(T_CLOSE) + wait8(50),
+        "simultaneous": b"\0" + call(T_CONNECT) + seg(SYN, opts=O_MSS | O_OTHER)
+        + seg(SYN | ACK, seq=4, opts=O_MSS | O_OTHER) + call(T_SEND | T_MINE, 5) + seg(FIN | ACK, ack=1, opts=O_OTHER)
+        + call(T_CLOSE | T_MINE) + seg(opts=O_OTHER),
+        "simultaneous-close": b"\0" + OPEN + call(T_CLOSE) + seg(FIN | ACK, ack=1) + seg() + wait8(8000),
+        "urgent": b"\0" + OPEN + seg(length=3, opts=O_URGENT, seq_by=10) + call(T_RECV, 100)
+        + call(T_RECV_FLAGS, 1, 2) + call(T_SEND_FLAGS, 40, 2) + seg(win=0) + call(T_SEND_FLAGS, 3, 2),
+        "attack": b"\0" + OPEN + seg(RST, seq=1, seq_by=5) + seg(SYN, seq=1, seq_by=9) + seg(ack=4) + seg(ack=3)
+        + seg(seq=5, seq_by=3) + seg(RST),
+        "time-wait": b"\0" + OPEN_TS + call(T_CLOSE) + seg(FIN | ACK, opts=O_TS) + wait8(20)
+        + seg(FIN | ACK, seq=2, seq_by=0, opts=O_TS) + seg(SYN, seq=1, seq_by=8, opts=O_TS | O_MSS) + seg(opts=O_TS),
+        "paws": b"\0" + OPEN_TS + wait8(1000) + seg(length=5, opts=O_TS) + seg(length=5, opts=O_TS | O_OLD_TS)
+        + seg(length=5),
+        "icmp": b"\0" + OPEN + call(T_SEND, 100) + trouble(2, 0, 4, 80, 0) + seg() + trouble(2, 0, 3, 0, 0)
+        + call(T_CONNECT) + trouble(2, 0, 1, 0, 0, 0, O_OTHER),
+        "mtu": b"\1" + OPEN + call(T_SEND, 100) + trouble(3, 10) + call(T_SEND, 100) + wait8(100) + seg() + trouble(3, 115)
+        + call(T_SEND, 200),
+        "link": b"\0" + OPEN + trouble(0, 1) + call(T_SEND, 100) + wait8(1) + trouble(0, 2) + wait8(100) + trouble(0, 0)
+        + wait8(100) + seg(),
+        "memory": b"\0" + b"".join(trouble(1, i) + OPEN + trouble(1, i + 1) + seg(length=200, seq=1, seq_by=20)
+                                   + call(T_SEND, 255) + seg(length=5) + call(T_ABORT) for i in range(1, 10)),
+        "keepalive": b"\0" + OPEN + call(T_CONFIGURE, 4 | 16) + wait8(65535) * 8 + seg(),
+        "options": b"\0" + OPEN + call(T_CONFIGURE, 1) + call(T_SEND_FLAGS, 9) * 3 + call(T_CONFIGURE, 2)
+        + call(T_SEND_FLAGS, 9, 4) * 2 + wait8(40) + call(T_CONFIGURE, 64, 9) + seg(length=100) + call(T_RECV, 20)
+        + call(T_QUICKACK, 1) + call(T_SHUTDOWN, 1) + call(T_DISCONNECT),
+        "backlog": b"\0" + (seg(SYN, opts=O_MSS) + seg() + seg(RST)) * 3 + call(T_ACCEPT) + call(T_UNLISTEN)
+        + seg(SYN) + call(T_LISTEN) + seg(SYN),
+    },
     "net": {
         "udp": frame(ipv4(17, udp(DNS_QUERY))) * 3,
         "udp-no-port": arp_reply() + frame(ipv4(17, udp(b"x")[:2] + b"\0\7" + udp(b"x")[4:])),
