@@ -136,7 +136,8 @@ static int write_text(int fd, const char *text, int len)
 }
 
 /* flag: as __vsnprintf_chk()'s. */
-static int print(int fd, int flag, const char *format, va_list ap)
+__attribute__((format(printf, 3, 0))) static int print(int fd, int flag, const char *format,
+                                                       va_list ap)
 {
     char small[1024];
     va_list again;

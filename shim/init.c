@@ -5,8 +5,8 @@
  * LD_PRELOAD leaks into every helper that a program runs. The stack itself starts at the first inet
  * socket (shim_start()).
  *
- * shim_init() is the constructor, but constructors of other libraries may run, and call us, before
- * it: every wrapper comes by fd_kind() or shim_need(), which call it.
+ * shim_init() is called by the constructor, but constructors of other libraries may run, and call
+ * us, before it: every wrapper comes by fd_kind() or shim_need(), which call it.
  */
 #include <sched.h>
 #include <string.h>
@@ -27,7 +27,32 @@ static const struct engine_hooks hooks = {
     .fd_private = process_fd_private,
 };
 
-__attribute__((constructor)) void shim_init(void)
+/* Takes over what came with exec. Once; not before there is an environment (a sanitizer's runtime
+ * calls us before libc has one): then the constructor does it. */
+static void inherit(void)
+{
+    static bool done;
+    if (done || !environ)
+        return;
+    done = true;
+    shim_in();
+    exec_init();
+    shim_out();
+    if (!exec_is_heir())
+        return;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        streams_follow(fd);
+}
+
+__attribute__((constructor)) static void loaded(void)
+{
+    int saved = errno;
+    shim_init();
+    inherit();
+    errno = saved;
+}
+
+void shim_init(void)
 {
     static int state; /* 0: not begun, 1: under way, 2: done */
     static pid_t by;  /* thread that does it */
@@ -52,12 +77,9 @@ __attribute__((constructor)) void shim_init(void)
     engine_set_hooks(&hooks);
     process_init();
     shim_ready = true;
-    exec_init();
     __atomic_store_n(&state, 2, __ATOMIC_RELEASE);
     shim_out();
-    if (exec_is_heir())
-        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-            streams_follow(fd);
+    inherit();
     errno = saved;
 }
 
