@@ -197,6 +197,8 @@ SHIM_EXPORT ssize_t splice(int in, off64_t *in_at, int out, off64_t *out_at, siz
 /* To a pipe, sendfile() is splice(). */
 static ssize_t any_sendfile(int out, int in, off_t *offset, size_t count)
 {
+    if (fd_kind(in) == FD_PRIVATE || fd_kind(out) == FD_PRIVATE)
+        return -EBADF;
     if (shim_ours(out))
         return call_sendfile(out, in, offset, count);
     if (offset || !is_pipe(out))

@@ -207,7 +207,8 @@ static int take_kernel(struct epset *set, int epfd, struct epoll_event *out, int
 static int take_both(struct epset *set, int epfd, struct epoll_event *out, int max)
 {
     int n = 0;
-    if (set->kernel_first) {
+    bool kernel_first = set->kernel_first;
+    if (kernel_first) {
         set->kernel_first = false;
         n = take_kernel(set, epfd, out, max);
         if (n < 0)
@@ -216,8 +217,8 @@ static int take_both(struct epset *set, int epfd, struct epoll_event *out, int m
     n += take_ready(set, out + n, max - n);
     if (n == 0 || !set->has_kernel)
         return n;
-    if (n == max) {
-        set->kernel_first = true;
+    if (n == max || kernel_first) {
+        set->kernel_first = !kernel_first;
         return n;
     }
     int what = look(set);

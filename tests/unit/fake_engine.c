@@ -1,6 +1,7 @@
 #include "fake_engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@ static const struct engine_hooks *hooks;
 static struct config config;
 static struct stack *stack;
 static struct proc *proc;
+static void (*notify)(void *item, uint32_t fired);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int drop(void *ctx, struct netif *nif, const struct frame *f)
@@ -93,7 +95,7 @@ struct stack *engine_enter(void)
 
 void engine_leave(void)
 {
-    uint32_t *words[WAKES];
+    struct waiter fired[WAKES];
     size_t n = 0;
     struct list *node;
 
@@ -104,12 +106,19 @@ void engine_leave(void)
         stack_poll(stack);
         stack_leave(stack);
     }
-    while (n < WAKES && (node = list_pop(&proc->fired)))
-        words[n++] = container_of(node, struct waiter, on_fired)->futex_at;
+    while (n < WAKES && (node = list_pop(&proc->fired))) {
+        struct waiter *w = container_of(node, struct waiter, on_fired);
+        fired[n++] = *w;
+        w->fired = 0;
+        if (w->kind == WAITER_THREAD)
+            __atomic_store_n(w->futex_at, 1, __ATOMIC_SEQ_CST);
+    }
     pthread_mutex_unlock(&lock);
     for (size_t i = 0; i < n; i++) {
-        __atomic_store_n(words[i], 1, __ATOMIC_SEQ_CST);
-        syscall(SYS_futex, words[i], FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+        if (fired[i].kind == WAITER_EPOLL)
+            notify(fired[i].item, fired[i].fired);
+        else
+            syscall(SYS_futex, fired[i].futex_at, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
     }
 }
 
@@ -146,7 +155,23 @@ int engine_wait(uint32_t *word, uint64_t deadline_us)
 int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_us,
                 const sigset_t *sigmask)
 {
-    return -ENOSYS;
+    /* In slices: nothing but the word tells when a socket is ready. */
+    for (;;) {
+        struct timespec slice = {.tv_nsec = 1000000};
+        hooks->sleep_begin(&slice);
+        int r = (int)syscall(SYS_ppoll, fds, n, &slice, sigmask, _NSIG / 8);
+        int error = errno;
+        bool interrupted = hooks->sleep_end();
+        if (r < 0)
+            return -error;
+        if (r > 0 || __atomic_load_n(word, __ATOMIC_SEQ_CST))
+            return r;
+        if (interrupted)
+            return -EINTR;
+        if (clock_now_us() >= deadline_us)
+            return 0;
+        engine_run();
+    }
 }
 
 int engine_epoll_attach(int epfd)
@@ -154,15 +179,26 @@ int engine_epoll_attach(int epfd)
     return 0;
 }
 void engine_epoll_detach(int epfd) {}
-void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired)) {}
+void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired))
+{
+    notify = fn;
+}
 int engine_fd_hide(int fd)
 {
-    return fd;
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, FAKE_HIDDEN);
+    close(fd);
+    if (high >= 0)
+        hooks->fd_private(high, true);
+    return high < 0 ? -errno : high;
 }
-void engine_fd_close(int fd) {}
+void engine_fd_close(int fd)
+{
+    hooks->fd_private(fd, false);
+    close(fd);
+}
 bool engine_fd_is_private(int fd)
 {
-    return false;
+    return fd >= FAKE_HIDDEN;
 }
 void engine_fork_prepare(void)
 {

@@ -12,6 +12,9 @@
 
 #define FAKE_ADDRESS 0xc0000201u /* 192.0.2.1 */
 
+/* Where the engine's own descriptors begin. */
+#define FAKE_HIDDEN 500
+
 /* What engine_start() is to answer: 0 or -errno. */
 extern int fake_start_result;
 /* How often the stack was entered. */

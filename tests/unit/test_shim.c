@@ -34,6 +34,8 @@ int main(void)
     srunner_add_suite(runner, shim_call_suite());
     srunner_add_suite(runner, shim_block_suite());
     srunner_add_suite(runner, shim_process_suite());
+    srunner_add_suite(runner, shim_epitem_suite());
+    srunner_add_suite(runner, shim_ready_suite());
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -8,7 +8,9 @@
 
 Suite *shim_block_suite(void);
 Suite *shim_call_suite(void);
+Suite *shim_epitem_suite(void);
 Suite *shim_fd_suite(void);
+Suite *shim_ready_suite(void);
 Suite *shim_process_suite(void);
 Suite *shim_signal_suite(void);
 
