@@ -16,7 +16,18 @@ ssize_t call_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
 ssize_t call_send(int fd, const struct msghdr *msg, int flags);
 ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
 
-/* Bytes of an iovec, cut to what one call may move. -EINVAL, -EMSGSIZE. */
+/*
+ * Is p no address of the program's for certain (with n bytes to be used there)? Null pointers and
+ * the like cost no more than this to become EFAULT, as from the kernel; what is merely not mapped
+ * is found out by a SIGSEGV.
+ */
+static inline bool call_bad_address(const void *p, size_t n)
+{
+    const uintptr_t lowest = 65536; /* vm.mmap_min_addr */
+    return n > 0 && ((uintptr_t)p < lowest || (intptr_t)p < 0);
+}
+bool call_bad_iov(const struct iovec *iov, size_t niov);
+/* Bytes of an iovec, cut to what one call may move. -EINVAL, -EMSGSIZE, -EFAULT. */
 ssize_t call_iov_bytes(const struct iovec *iov, size_t niov);
 /* Does a pending error wait for the next call, after partial progress? Within an entry. */
 bool call_error_waits(const struct sock *so);

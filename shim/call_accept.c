@@ -71,7 +71,9 @@ static int accept_one(struct sock *so, struct sockaddr *addr, socklen_t *len, in
 
 static int call_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-    if (addr && len && (int)*len < 0)
+    if (addr && (call_bad_address(addr, 1) || call_bad_address(len, 1)))
+        return -EFAULT;
+    if (addr && (int)*len < 0)
         return -EINVAL;
     pthread_testcancel();
     shim_in();

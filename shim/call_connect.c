@@ -59,7 +59,7 @@ static int call_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 SHIM_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
-    if (shim_ours(fd)) {
+    if (shim_ours(fd) && !call_bad_address(addr.__sockaddr__, len)) {
         int r = call_connect(fd, addr.__sockaddr__, len);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);

@@ -9,7 +9,8 @@ static int call_name(int fd, name_fn *name, struct sockaddr *addr, socklen_t *le
     struct sock *so = shim_enter(fd);
     int r = so ? 0 : shim_not_ours(fd);
     if (so) {
-        r = addr && len ? name(so, addr, len) : -EFAULT;
+        bool bad = call_bad_address(addr, 1) || call_bad_address(len, 1);
+        r = bad ? -EFAULT : name(so, addr, len);
         engine_leave();
     }
     shim_out();

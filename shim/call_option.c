@@ -21,7 +21,7 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
     if (so) {
         /* Whether the program has the privilege for it, the kernel knows. */
         int kernel = spoils_guard(level, name) ? 0 : real.setsockopt(fd, level, name, val, len);
-        if (kernel < 0 && (errno == EPERM || errno == EACCES))
+        if (kernel < 0 && (errno == EPERM || errno == EACCES || errno == EFAULT))
             r = -errno;
         else
             r = sock_setsockopt(so, level, name, val, len);
@@ -44,6 +44,8 @@ SHIM_EXPORT int setsockopt(int fd, int level, int name, const void *val, socklen
 /* What the stack does not know of, the placeholder may. */
 static ssize_t call_getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
+    if (call_bad_address(len, 1) || call_bad_address(val, *len))
+        return SHIM_KERNEL; /* EFAULT */
     shim_in();
     struct sock *so = shim_enter(fd);
     ssize_t r = so ? 0 : shim_not_ours(fd);

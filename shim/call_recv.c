@@ -15,12 +15,22 @@ ssize_t call_iov_bytes(const struct iovec *iov, size_t niov)
     size_t sum = 0;
     if (niov > IOV_MAX)
         return -EMSGSIZE;
+    if (call_bad_address(iov, niov))
+        return -EFAULT;
     for (size_t i = 0; i < niov; i++) {
         if ((ssize_t)iov[i].iov_len < 0)
             return -EINVAL;
         sum = iov[i].iov_len > most - sum ? most : sum + iov[i].iov_len;
     }
     return (ssize_t)sum;
+}
+
+bool call_bad_iov(const struct iovec *iov, size_t niov)
+{
+    for (size_t i = 0; i < niov; i++)
+        if (call_bad_address(iov[i].iov_base, iov[i].iov_len))
+            return true;
+    return false;
 }
 
 bool call_error_waits(const struct sock *so)
@@ -34,6 +44,7 @@ static ssize_t receive(struct sock *so, struct msghdr *msg, size_t len, int flag
     bool stream = so->type == SOCK_STREAM;
     size_t target = 1, done = 0;
     uint64_t deadline_us = 0;
+    bool bad = !(stream && flags & MSG_TRUNC) && call_bad_iov(msg->msg_iov, msg->msg_iovlen);
 
     if (stream) {
         size_t lowat = tcp_config(so->tcp)->rcvlowat;
@@ -44,6 +55,9 @@ static ssize_t receive(struct sock *so, struct msghdr *msg, size_t len, int flag
     for (;;) {
         if (done && call_error_waits(so))
             return (ssize_t)done;
+        /* A bad address is of no concern before there is something to put there. */
+        if (bad && sock_poll(so) & POLLIN)
+            return done ? (ssize_t)done : -EFAULT;
         ssize_t r = sock_recvmsg(so, msg, done, flags);
         if (r >= 0) {
             bool end = r == 0;
@@ -160,6 +174,8 @@ ssize_t call_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
     struct iovec iov = {buf, len};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     if (addr && addr_len) {
+        if (call_bad_address(addr, 1) || call_bad_address(addr_len, 1))
+            return -EFAULT;
         if ((int)*addr_len < 0)
             return -EINVAL;
         msg.msg_name = &from;
@@ -203,7 +219,7 @@ static void look_for_rights(struct msghdr *msg)
 
 SHIM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-    if (shim_ours(fd)) {
+    if (shim_ours(fd) && !call_bad_address(msg, 1)) {
         ssize_t r = call_recv(fd, msg, flags);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
@@ -249,5 +265,9 @@ SHIM_EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }
-    return real.recvmmsg(fd, vec, n, flags, timeout);
+    int count = real.recvmmsg(fd, vec, n, flags, timeout);
+    if (count > 0 && !shim_inside() && engine_running())
+        for (int i = 0; i < count; i++)
+            look_for_rights(&vec[i].msg_hdr);
+    return count;
 }

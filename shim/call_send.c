@@ -52,6 +52,9 @@ ssize_t call_send(int fd, const struct msghdr *msg, int flags)
     ssize_t len = call_iov_bytes(msg->msg_iov, msg->msg_iovlen);
     if (len < 0)
         return len;
+    if (call_bad_iov(msg->msg_iov, msg->msg_iovlen) ||
+        call_bad_address(msg->msg_name, msg->msg_name ? msg->msg_namelen : 0))
+        return -EFAULT;
     pthread_testcancel();
     shim_in();
     struct sock *so = shim_enter(fd);
@@ -175,12 +178,12 @@ static void note_rights(const struct msghdr *msg)
 
 SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-    if (shim_ours(fd)) {
+    if (shim_ours(fd) && !call_bad_address(msg, 1)) {
         ssize_t r = call_send(fd, msg, flags);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
-    if (!shim_inside() && msg->msg_controllen && engine_running())
+    if (!call_bad_address(msg, 1) && !shim_inside() && msg->msg_controllen && engine_running())
         note_rights(msg);
     return real.sendmsg(fd, msg, flags);
 }
@@ -206,7 +209,7 @@ SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }
-    if (!shim_inside() && engine_running())
+    if (!call_bad_address(vec, n) && !shim_inside() && engine_running())
         for (unsigned i = 0; i < n; i++)
             if (vec[i].msg_hdr.msg_controllen)
                 note_rights(&vec[i].msg_hdr);

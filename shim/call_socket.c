@@ -124,7 +124,7 @@ static int body_bind(int fd, struct sock *so, const void *addr, socklen_t len)
 
 SHIM_EXPORT int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
-    if (shim_ours(fd)) {
+    if (shim_ours(fd) && !call_bad_address(addr.__sockaddr__, len)) {
         ssize_t r = on_socket(fd, body_bind, addr.__sockaddr__, len);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);

@@ -250,6 +250,51 @@ START_TEST(options_are_set_on_both)
 }
 END_TEST
 
+/* Pointers that cannot be meant. The compiler need not know. */
+static void *volatile nowhere, *volatile low = (void *)8;
+
+START_TEST(null_pointers_are_efault)
+{
+    int fds[2];
+    char c;
+    test_tcp_pair(fds);
+    ck_assert_int_eq(recv(fds[1], nowhere, 1, MSG_DONTWAIT), -1);
+    ck_assert_int_eq(errno, EAGAIN); /* nothing to put there */
+    ck_assert_int_eq(send(fds[0], "ab", 2, 0), 2);
+    ck_assert_int_eq(recv(fds[1], nowhere, 1, 0), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    ck_assert_int_eq(recv(fds[1], nowhere, 1, MSG_TRUNC), 1); /* not put anywhere */
+    ck_assert_int_eq(recv(fds[1], &c, 1, 0), 1);
+    ck_assert_int_eq(c, 'b');
+    errno = 0;
+    ck_assert_int_eq(write(fds[0], low, 1), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    errno = 0;
+    ck_assert_int_eq(readv(fds[0], nowhere, 1), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    errno = 0;
+    ck_assert_int_eq(sendmsg(fds[0], nowhere, 0), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    int fd = test_socket(SOCK_STREAM, 0);
+    errno = 0;
+    ck_assert_int_eq(bind(fd, nowhere, 16), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    errno = 0;
+    ck_assert_int_eq(connect(fd, low, 16), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    errno = 0;
+    ck_assert_int_eq(getsockname(fd, nowhere, nowhere), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    errno = 0;
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, nowhere, 4), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    errno = 0;
+    ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, low, low), -1);
+    ck_assert_int_eq(errno, EFAULT);
+    ck_assert_int_eq(fd_kind(fd), FD_STACK);
+}
+END_TEST
+
 START_TEST(private_numbers_are_closed_to_the_program)
 {
     char c;
@@ -279,6 +324,7 @@ Suite *shim_call_suite(void)
     tcase_add_test(tc, accept_without_a_free_number_leaves_the_connection);
     tcase_add_test(tc, loopback_is_the_kernels);
     tcase_add_test(tc, options_are_set_on_both);
+    tcase_add_test(tc, null_pointers_are_efault);
     tcase_add_test(tc, private_numbers_are_closed_to_the_program);
     suite_add_tcase(s, tc);
     return s;
