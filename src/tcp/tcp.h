@@ -47,6 +47,7 @@ struct tcp {
     struct slab pcbs;             /* all pcbs; slab_next() walks them */
     struct slab port_slab;        /* struct tcp_port */
     struct slab listeners;        /* struct tcp_listener */
+    struct tcp_pcb *last_flow;    /* found last in flows */
     struct hash flows;            /* by both endpoints: everything but CLOSED and LISTEN */
     struct hash ports;            /* struct tcp_port, by local port: everything bound */
     struct list time_wait;        /* pcbs in TIME_WAIT without an owner, the oldest first */

@@ -366,12 +366,19 @@ static bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
 struct tcp_pcb *tcp_flow_find(struct tcp *tcp, const struct endpoint *local,
                               const struct endpoint *remote)
 {
-    uint64_t hash = tcp_flow_hash(tcp, local, remote);
+    uint64_t hash;
 
+    /* Segments of one flow come in rows. */
+    if (tcp->last_flow && endpoint_eq(&tcp->last_flow->remote, remote) &&
+        endpoint_eq(&tcp->last_flow->local, local))
+        return tcp->last_flow;
+    hash = tcp_flow_hash(tcp, local, remote);
     for (struct hash_node *n = hash_first(&tcp->flows, hash); n; n = hash_next(n, hash)) {
         struct tcp_pcb *pcb = container_of(n, struct tcp_pcb, by_flow);
-        if (endpoint_eq(&pcb->local, local) && endpoint_eq(&pcb->remote, remote))
+        if (endpoint_eq(&pcb->local, local) && endpoint_eq(&pcb->remote, remote)) {
+            tcp->last_flow = pcb;
             return pcb;
+        }
     }
     return NULL;
 }
@@ -388,4 +395,6 @@ void tcp_flow_remove(struct tcp *tcp, struct tcp_pcb *pcb)
         return;
     hash_remove(&tcp->flows, &pcb->by_flow);
     pcb->hashed = false;
+    if (tcp->last_flow == pcb)
+        tcp->last_flow = NULL;
 }

@@ -122,7 +122,7 @@ static void out_of_order(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_
         tcp->stats.ofo_queued++;
     } else if (seg->len) {
         tcp->stats.ofo_dropped++;
-        if (at + stored > high)
+        if (stored && at + stored > high)
             ring_truncate(&pcb->rcv, high, at + stored);
         stored = 0;
     }

@@ -165,6 +165,7 @@ void tcp_repair(struct tcp *tcp)
     slab_rebuild(&tcp->port_slab);
     slab_rebuild(&tcp->listeners);
     hash_reset(&tcp->flows);
+    tcp->last_flow = NULL;
     list_init(&tcp->ack_queue);
     list_init(&tcp->time_wait);
     drop_ports(tcp);

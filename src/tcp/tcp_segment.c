@@ -17,23 +17,26 @@ uint32_t tcp_segment_ts_now(const struct tcp *tcp, const struct tcp_pcb *pcb)
 /* The options of a segment of ours. */
 static size_t emit_options(struct tcp *tcp, const struct tcp_pcb *pcb, uint8_t flags, uint8_t *out)
 {
-    struct tcp_options opt = {0};
+    bool reply = flags & TCP_ACK;
+    uint32_t ts_ecr = reply ? pcb->ts_recent : 0; /* RFC 7323 3.2 */
+    struct tcp_options opt;
 
-    if (flags & TCP_SYN) {
-        bool reply = flags & TCP_ACK; /* offers only what was offered (RFC 7323 2.2, 3.2) */
-        opt.has_mss = true;           /* RFC 9293 SHLD-5 */
-        opt.mss = pcb->adv_mss;
-        opt.has_wscale = !reply || pcb->wscale_ok;
-        opt.wscale = pcb->rcv_wscale;
-        opt.has_ts = !reply || pcb->ts_ok;
-    } else {
-        opt.has_ts = pcb->ts_ok;
+    if (!(flags & TCP_SYN)) {
+        if (!pcb->ts_ok)
+            return 0;
+        return tcp_options_emit_ts(tcp_segment_ts_now(tcp, pcb), ts_ecr, out);
     }
-    if (opt.has_ts) {
-        opt.ts_val = tcp_segment_ts_now(tcp, pcb);
-        opt.ts_ecr = flags & TCP_ACK ? pcb->ts_recent : 0; /* RFC 7323 3.2 */
-    }
-    return opt.has_mss || opt.has_ts ? tcp_options_emit(&opt, out) : 0;
+    opt = (struct tcp_options){
+        .has_mss = true, /* RFC 9293 SHLD-5 */
+        .mss = pcb->adv_mss,
+        /* A reply has only what was offered (RFC 7323 2.2, 3.2). */
+        .has_wscale = !reply || pcb->wscale_ok,
+        .wscale = pcb->rcv_wscale,
+        .has_ts = !reply || pcb->ts_ok,
+        .ts_val = tcp_segment_ts_now(tcp, pcb),
+        .ts_ecr = ts_ecr,
+    };
+    return tcp_options_emit(&opt, out);
 }
 
 /* Whatever ACK was due has gone out. */

@@ -200,3 +200,12 @@ size_t tcp_options_emit(const struct tcp_options *o, uint8_t *p)
         q = emit_sack(o, TCP_OPTIONS_MAX - (size_t)(q - p), q);
     return (size_t)(q - p);
 }
+
+size_t tcp_options_emit_ts(uint32_t ts_val, uint32_t ts_ecr, uint8_t *p)
+{
+    uint8_t *q = emit_head(emit_nops(p, 2), TCP_OPT_TIMESTAMPS, TIMESTAMPS_BYTES);
+
+    put_be32(q, ts_val);
+    put_be32(q + 4, ts_ecr);
+    return TCP_OPTIONS_TS_BYTES;
+}

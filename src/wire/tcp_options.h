@@ -38,5 +38,10 @@ int tcp_options_parse(const uint8_t *p, size_t len, struct tcp_options *out);
  * Linux uses (MSS, SACK permitted, timestamps, window scale, Fast Open; timestamps then SACK blocks
  * on data). SACK blocks that no longer fit are left out: the last ones. Returns the length. */
 size_t tcp_options_emit(const struct tcp_options *o, uint8_t *p);
+/* The same for the options that nearly every segment has, timestamps alone. Returns
+ * TCP_OPTIONS_TS_BYTES.
+ */
+#define TCP_OPTIONS_TS_BYTES 12u
+size_t tcp_options_emit_ts(uint32_t ts_val, uint32_t ts_ecr, uint8_t *p);
 
 #endif

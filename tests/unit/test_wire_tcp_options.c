@@ -258,6 +258,17 @@ START_TEST(emits_in_the_order_of_linux)
 }
 END_TEST
 
+START_TEST(timestamps_alone)
+{
+    struct tcp_options o = {.has_ts = true, .ts_val = 0x01020304, .ts_ecr = 0xf1f2f3f4};
+    uint8_t general[TCP_OPTIONS_MAX], quick[TCP_OPTIONS_MAX];
+
+    ck_assert_uint_eq(tcp_options_emit(&o, general), TCP_OPTIONS_TS_BYTES);
+    ck_assert_uint_eq(tcp_options_emit_ts(o.ts_val, o.ts_ecr, quick), TCP_OPTIONS_TS_BYTES);
+    ck_assert_mem_eq(general, quick, TCP_OPTIONS_TS_BYTES);
+}
+END_TEST
+
 START_TEST(fast_open)
 {
     struct tcp_options o = {.has_tfo = true}, back;
@@ -348,6 +359,7 @@ TCase *test_wire_tcp_options(void)
     tcase_add_test(t, sack_beside_timestamps);
     tcase_add_test(t, repeated_sack_replaces);
     tcase_add_test(t, emits_in_the_order_of_linux);
+    tcase_add_test(t, timestamps_alone);
     tcase_add_test(t, fast_open);
     tcase_add_test(t, every_combination);
     return t;
