@@ -115,10 +115,12 @@ struct tcp_pcb {
 
     /* receive sequence space */
     uint32_t irs, rcv_nxt;
-    uint32_t rcv_adv;       /* right edge of the window that was advertised */
-    uint32_t last_ack_sent; /* RFC 7323 4.3 */
-    uint32_t rcv_fin;       /* sequence number of a FIN that came early; with rcv_fin_early */
-    uint64_t urg_off;       /* stream offset of the urgent byte; with urgent */
+    uint32_t rcv_adv;        /* right edge of the window that was advertised */
+    uint32_t last_ack_sent;  /* RFC 7323 4.3 */
+    uint32_t rcv_fin;        /* sequence number of a FIN that came early; with rcv_fin_early */
+    uint32_t sack_recent[3]; /* in the ranges to report first; the latest arrival is [0] */
+    uint32_t dsack_start, dsack_end; /* arrived twice, not yet reported; equal: nothing */
+    uint64_t urg_off;                /* stream offset of the urgent byte; with urgent */
 
     /* timestamps (RFC 7323) */
     uint32_t ts_recent, ts_offset;
@@ -167,7 +169,7 @@ struct tcp_pcb {
     bool addr_locked; /* bound by the user to this very address */
     bool orphan;      /* closed by its owner */
     bool accept_queued;
-    bool wscale_ok, ts_ok;
+    bool wscale_ok, ts_ok, sack_ok;
     bool fin_queued; /* a FIN follows the data in snd */
     bool fin_sent;
     bool fin_rcvd; /* Linux's SOCK_DONE */
@@ -330,6 +332,20 @@ void tcp_urgent_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg
 void tcp_urgent_arrived(struct tcp *tcp, struct tcp_pcb *pcb);
 ssize_t tcp_urgent_recv(struct tcp_pcb *pcb, const struct iovec *iov, size_t niov, size_t skip,
                         size_t len, int flags);
+
+/* ---- tcp_sack.c ---- */
+
+/* A segment that starts at seq was stored out of order. */
+void tcp_sack_arrived(struct tcp_pcb *pcb, uint32_t seq);
+/* [start, end) arrived again (RFC 2883): told with the next ACK. */
+void tcp_sack_duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
+/* Is there anything to tell, to a peer who wants to hear it? */
+static inline bool tcp_sack_has_report(const struct tcp_pcb *pcb)
+{
+    return pcb->sack_ok && (pcb->ofo.len || pcb->dsack_start != pcb->dsack_end);
+}
+/* The blocks for an ACK. */
+void tcp_sack_report(const struct tcp_pcb *pcb, struct tcp_options *opt);
 
 /* ---- tcp_ack.c ---- */
 

@@ -31,6 +31,7 @@ void tcp_syn_options(struct tcp_pcb *pcb, const struct tcp_options *opt)
         pcb->snd_wscale = (uint8_t)u32_min(opt->wscale, TCP_WSCALE_MAX); /* RFC 7323 2.3 */
     else
         pcb->snd_wscale = pcb->rcv_wscale = 0; /* 2.2: only if both sides sent it */
+    pcb->sack_ok = opt->sack_permitted;
     pcb->ts_ok = opt->has_ts;
     if (opt->has_ts)
         pcb->ts_recent = opt->ts_val;

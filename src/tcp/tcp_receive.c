@@ -27,6 +27,7 @@ static void trim(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
     if (seq_lt(seg->seq, pcb->rcv_nxt)) {
         uint32_t old = u32_min(pcb->rcv_nxt - seg->seq, seg->len);
+        tcp_sack_duplicate(pcb, seg->seq, seg->seq + old);
         seg->seq += old;
         seg->data += old;
         seg->len -= old;
@@ -118,7 +119,10 @@ static void out_of_order(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_
     uint64_t at = tcp_rcv_off(pcb, seg->seq), high = tcp_receive_high(pcb);
     size_t stored = seg->len ? ring_write_at(&pcb->rcv, at, seg->data, seg->len) : 0;
 
+    if (stored && ranges_contain(&pcb->ofo, at, at + stored))
+        tcp_sack_duplicate(pcb, seg->seq, seg->seq + (uint32_t)stored);
     if (stored && ranges_add(&pcb->ofo, at, at + stored)) {
+        tcp_sack_arrived(pcb, seg->seq);
         tcp->stats.ofo_queued++;
     } else if (seg->len) {
         tcp->stats.ofo_dropped++;

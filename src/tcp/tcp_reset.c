@@ -110,5 +110,7 @@ void tcp_reset_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_se
 {
     if ((seg->len == 0 || seg->flags & TCP_SYN) && !pcb_limit_ok(tcp, pcb))
         return;
+    if (seg->len && seq_le(seg->seq + seg->len, pcb->rcv_nxt))
+        tcp_sack_duplicate(pcb, seg->seq, seg->seq + seg->len);
     tcp_segment_ack(tcp, pcb);
 }

@@ -15,13 +15,20 @@ uint32_t tcp_segment_ts_now(const struct tcp *tcp, const struct tcp_pcb *pcb)
 }
 
 /* The options of a segment of ours. */
-static size_t emit_options(struct tcp *tcp, const struct tcp_pcb *pcb, uint8_t flags, uint8_t *out)
+static size_t emit_options(struct tcp *tcp, const struct tcp_pcb *pcb, uint8_t flags, bool text,
+                           uint8_t *out)
 {
     bool reply = flags & TCP_ACK;
     uint32_t ts_ecr = reply ? pcb->ts_recent : 0; /* RFC 7323 3.2 */
     struct tcp_options opt;
 
     if (!(flags & TCP_SYN)) {
+        if (tcp_sack_has_report(pcb) && !text && (flags & (TCP_ACK | TCP_RST)) == TCP_ACK) {
+            opt = (struct tcp_options){.has_ts = pcb->ts_ok, .ts_ecr = ts_ecr};
+            opt.ts_val = tcp_segment_ts_now(tcp, pcb);
+            tcp_sack_report(pcb, &opt);
+            return tcp_options_emit(&opt, out);
+        }
         if (!pcb->ts_ok)
             return 0;
         return tcp_options_emit_ts(tcp_segment_ts_now(tcp, pcb), ts_ecr, out);
@@ -33,6 +40,7 @@ static size_t emit_options(struct tcp *tcp, const struct tcp_pcb *pcb, uint8_t f
         .has_wscale = !reply || pcb->wscale_ok,
         .wscale = pcb->rcv_wscale,
         .has_ts = !reply || pcb->ts_ok,
+        .sack_permitted = !reply || pcb->sack_ok, /* RFC 2018 2 */
         .ts_val = tcp_segment_ts_now(tcp, pcb),
         .ts_ecr = ts_ecr,
     };
@@ -45,6 +53,7 @@ static void ack_settled(struct tcp_pcb *pcb)
     pcb->last_ack_sent = pcb->rcv_nxt;
     pcb->ack_now = false;
     pcb->delack_at_us = TIMER_NEVER;
+    pcb->dsack_start = pcb->dsack_end;
     if (pcb->quickacks)
         pcb->quickacks--;
 }
@@ -63,7 +72,7 @@ int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_
                      uint8_t flags)
 {
     uint8_t options[TCP_OPTIONS_MAX];
-    size_t options_bytes = emit_options(tcp, pcb, flags, options), covered = 0;
+    size_t options_bytes = emit_options(tcp, pcb, flags, len > 0, options), covered = 0;
     struct tcp_hdr h = {.src_port = pcb->local.port,
                         .dst_port = pcb->remote.port,
                         .seq = seq,

@@ -219,6 +219,7 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
     static uint8_t packet[70000];
     uint8_t *l4 = packet + 20;
     struct tcp_options opt = {.has_mss = g->mss != 0,
+                              .sack_permitted = g->sackok,
                               .mss = g->mss,
                               .has_wscale = g->ws != 0,
                               .wscale = (uint8_t)(g->ws ? g->ws - 1 : 0),
@@ -327,8 +328,25 @@ struct tcp_pcb *script_pcb(struct script *s)
     return tcp_flow_find(s->tcp, &s->local, &s->peer);
 }
 
+static void compare_sack(struct script *s, const struct sseg *want, const struct captured *c)
+{
+    if (want->sackok && !c->opt.sack_permitted)
+        mismatch(s, "%s: SACK permitted expected", describe(s, c));
+    for (size_t i = 0; i < 3 && want->sack[i].end; i++) {
+        struct tcp_sack_block b = c->opt.sack[i];
+        if (i >= c->opt.sack_len || b.start != s->irs + want->sack[i].start ||
+            b.end != s->irs + want->sack[i].end)
+            mismatch(s, "%s: SACK block %zu is %u..%u, expected %u..%u", describe(s, c), i,
+                     b.start - s->irs, b.end - s->irs, want->sack[i].start, want->sack[i].end);
+    }
+    if (want->nsack && c->opt.sack_len != want->nsack - 1)
+        mismatch(s, "%s: %u SACK blocks, expected %u", describe(s, c), c->opt.sack_len,
+                 want->nsack - 1);
+}
+
 static void compare_options(struct script *s, const struct sseg *want, const struct captured *c)
 {
+    compare_sack(s, want, c);
     if (want->opts && c->opt_bytes != want->opts)
         mismatch(s, "%s: %u bytes of options expected", describe(s, c), want->opts);
     if (want->mss && (!c->opt.has_mss || c->opt.mss != want->mss))

@@ -40,8 +40,13 @@ struct sseg {
     bool ts;      /* has the option; in: with ts_val and ts_ecr as given. Out: must be there */
     uint32_t ts_val, ts_ecr; /* in: ts_ecr relative to our clock's value at the start, ms; out:
                                 ts_ecr checked if ts */
-    uint16_t gso;   /* out: must be a super-frame of this segment size; in: as the link told */
-    uint8_t opts;   /* out: bytes of options, if not 0 */
+    uint16_t gso; /* out: must be a super-frame of this segment size; in: as the link told */
+    uint8_t opts; /* out: bytes of options, if not 0 */
+    bool sackok;  /* option; in: has it; out: must be there */
+    struct {
+        uint32_t start, end;
+    } sack[3];      /* out: these blocks, in this order, the peer's sequence numbers */
+    uint8_t nsack;  /* out: the number of blocks + 1; 0 not checked */
     bool bad_csum;  /* in */
     uint16_t sport; /* in, out: of the peer; 0 the usual one */
 };
@@ -308,6 +313,7 @@ Suite *input_suite(void);
 Suite *output_suite(void);
 Suite *timer_suite(void);
 Suite *recover_suite(void);
+Suite *sack_suite(void);
 Suite *death_suite(void);
 Suite *listen_suite(void);
 Suite *urgent_suite(void);

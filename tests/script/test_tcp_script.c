@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(r, output_suite());
     srunner_add_suite(r, timer_suite());
     srunner_add_suite(r, recover_suite());
+    srunner_add_suite(r, sack_suite());
     srunner_add_suite(r, listen_suite());
     srunner_add_suite(r, urgent_suite());
     srunner_add_suite(r, icmp_suite());
