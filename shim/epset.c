@@ -113,6 +113,8 @@ static void item_drop(struct epitem *it)
     epready_drop(&set->ready, it);
     if (it->waiter)
         sock_waiter_free(stack, it->waiter);
+    if (it->events & EPOLLEXCLUSIVE)
+        set->exclusives--;
     set->item_count--;
     epitem_free(it);
 }
@@ -202,6 +204,8 @@ static int item_watch(struct epitem *it, struct sock *so)
     w->kind = WAITER_EPOLL;
     w->item = epitem_handle(it);
     w->mask = it->events & ~EPITEM_HOW_BITS;
+    w->exclusive = (it->events & EPOLLEXCLUSIVE) != 0;
+    w->asleep = it->set->waiting > 0;
     it->waiter = w;
     sock_wait_add(so, w);
     return 0;
@@ -282,6 +286,33 @@ static int attach(struct epset *set, int epfd)
     return outer ? outer_make(set, epfd) : r;
 }
 
+/* Tells the sockets whether a thread waits for their exclusive events. There are few such items. */
+static void tell_asleep(struct epset *set, bool asleep)
+{
+    uint32_t left = set->exclusives;
+    LIST_FOREACH (n, &set->items) {
+        struct epitem *it = container_of(n, struct epitem, of_set);
+        if (left == 0)
+            return;
+        if (!(it->events & EPOLLEXCLUSIVE) || !it->waiter)
+            continue;
+        __atomic_store_n(&it->waiter->asleep, asleep, __ATOMIC_RELAXED);
+        left--;
+    }
+}
+
+void epset_waits(struct epset *set)
+{
+    if (set->waiting++ == 0 && set->exclusives > 0)
+        tell_asleep(set, true);
+}
+
+void epset_waits_no_more(struct epset *set)
+{
+    if (--set->waiting == 0 && set->exclusives > 0)
+        tell_asleep(set, false);
+}
+
 void epset_wake(struct epset *set)
 {
     uint64_t one = 1;
@@ -332,7 +363,7 @@ static void adopt(struct epset *set, int epfd)
     int wait = set->wait_fd, wake = set->wake_fd;
     set->epoch = epset_epoch;
     set->wait_fd = set->wake_fd = -1;
-    set->sleepers = 0;
+    set->sleepers = set->waiting = 0;
     set->woken = false;
     set->kicked_us = 0;
     LIST_FOREACH (n, &set->items) {
@@ -447,7 +478,13 @@ static int item_add(struct epset *set, struct sock *so, int fd, const struct epo
         return -ENOMEM;
     it->events = ev->events | EPOLLERR | EPOLLHUP;
     it->data = ev->data.u64;
-    list_push(&set->items, &it->of_set);
+    /* The exclusive ones in front, where they are found soon. */
+    if (ev->events & EPOLLEXCLUSIVE) {
+        set->exclusives++;
+        list_push_front(&set->items, &it->of_set);
+    } else {
+        list_push(&set->items, &it->of_set);
+    }
     set->item_count++;
     if (item_watch(it, so) < 0) {
         item_drop(it);

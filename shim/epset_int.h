@@ -22,8 +22,10 @@ struct epset {
     int outer_fd;     /* eventfd in the program's instance; -1: nobody looks from outside */
     uint32_t epoch;   /* the process's (fork) that the waiters and descriptors belong to */
     uint32_t item_count;
-    uint32_t holds;    /* epset_get() */
-    uint32_t sleepers; /* threads asleep in wait_fd */
+    uint32_t holds;      /* epset_get() */
+    uint32_t exclusives; /* items with EPOLLEXCLUSIVE */
+    uint32_t waiting;    /* threads in epset_wait() that have found nothing at their first look */
+    uint32_t sleepers;   /* threads asleep in wait_fd */
     int32_t
         plain; /* threads asleep in the program's instance itself; atomic, survives epset_free() */
     uint64_t kicked_us; /* when they were told to come out of there; 0: not now */
@@ -49,6 +51,10 @@ uint32_t epset_poll_item(struct epitem *it);
 /* spent for epready_take(). */
 void epset_spent_item(struct epitem *it);
 
+/* A thread begins to wait in the set, or ends: counts it, and tells the sockets that have events
+ * for one of several waiters. The lock is held, here and below. */
+void epset_waits(struct epset *set);
+void epset_waits_no_more(struct epset *set);
 /* Something is ready, or still is: wakes one sleeper if there is any. The lock is held, here and
  * below. */
 void epset_wake(struct epset *set);

@@ -14,8 +14,8 @@
  * Threads that sleep in P itself, because the set had no socket of ours yet, are counted in the
  * same manner (plain). With its first socket, the set fetches them out (epset.c, kicked_us).
  */
+#include "deadline.h"
 #include "epset_int.h"
-#include "io/clock.h"
 #include "process.h"
 
 /* W holds P, the wake eventfd and the engine's few descriptors. */
@@ -45,6 +45,7 @@ static void unmark(void)
     lock_take(&epset_lock);
     set->sleepers--;
     set->woken = false;
+    epset_waits_no_more(set);
     if (set->ready.count > 0)
         epset_wake(set); /* perhaps it was this thread that had been woken for it */
     lock_give(&epset_lock);
@@ -106,10 +107,22 @@ __attribute__((no_sanitize("address"))) static long sleep_until(int wait_fd, str
     return n;
 }
 
-/* Sleeps in W. A mask of SAW bits, 0 at the deadline; -EINTR: *lost says that the hold of set is
- * lost too. */
-static int sleep_in(struct epset *set, uint64_t deadline_us, const sigset_t *mask, bool *lost)
+/* One call of epset_wait(). */
+struct wait {
+    struct epset *set;
+    int epfd;
+    struct epoll_event *out;
+    int max;
+    uint64_t deadline_us;
+    const sigset_t *mask;
+    bool counted; /* among set->waiting */
+    bool lost;    /* the mark was taken back, and with it the hold of set */
+};
+
+/* Sleeps in W. A mask of SAW bits, 0 at the deadline; -EINTR. */
+static int sleep_in(struct wait *w)
 {
+    struct epset *set = w->set;
     struct epoll_event ev[WAIT_EVENTS];
     bool interrupted;
 
@@ -121,25 +134,25 @@ static int sleep_in(struct epset *set, uint64_t deadline_us, const sigset_t *mas
         lock_give(&epset_lock);
         return SAW_READY;
     }
+    if (!w->counted)
+        epset_waits(set);
+    w->counted = true;
     set->sleepers++;
     here.plain = false;
     here.set = set;
     lock_give(&epset_lock);
 
-    long n = sleep_until(set->wait_fd, ev, deadline_us, mask, &interrupted);
+    long n = sleep_until(set->wait_fd, ev, w->deadline_us, w->mask, &interrupted);
     if (here.set != set) {
-        *lost = true;
+        w->lost = true;
         return -EINTR;
     }
     lock_take(&epset_lock);
     here.set = NULL;
     set->sleepers--;
     set->woken = false;
-    bool quit = interrupted || n < 0;
-    if (quit && set->ready.count > 0)
-        epset_wake(set); /* somebody else's now */
     lock_give(&epset_lock);
-    if (quit)
+    if (interrupted || n < 0)
         return -EINTR;
     return n == 0 ? 0 : saw(ev, (int)n) | SAW_READY;
 }
@@ -204,26 +217,27 @@ static int take_kernel(struct epset *set, int epfd, struct epoll_event *out, int
 }
 
 /* One look at both sides. The number of events, or -errno. */
-static int take_both(struct epset *set, int epfd, struct epoll_event *out, int max)
+static int take_both(struct wait *w)
 {
+    struct epset *set = w->set;
     int n = 0;
     bool kernel_first = set->kernel_first;
     if (kernel_first) {
         set->kernel_first = false;
-        n = take_kernel(set, epfd, out, max);
+        n = take_kernel(set, w->epfd, w->out, w->max);
         if (n < 0)
             return n;
     }
-    n += take_ready(set, out + n, max - n);
+    n += take_ready(set, w->out + n, w->max - n);
     if (n == 0 || !set->has_kernel)
         return n;
-    if (n == max || kernel_first) {
+    if (n == w->max || kernel_first) {
         set->kernel_first = !kernel_first;
         return n;
     }
     int what = look(set);
     if (what & SAW_PROGRAM) {
-        int more = take_kernel(set, epfd, out + n, max - n);
+        int more = take_kernel(set, w->epfd, w->out + n, w->max - n);
         n += more > 0 ? more : 0;
     }
     if (what & SAW_ENGINE)
@@ -231,37 +245,47 @@ static int take_both(struct epset *set, int epfd, struct epoll_event *out, int m
     return n;
 }
 
-static int wait_round(struct epset *set, int epfd, struct epoll_event *out, int max,
-                      uint64_t deadline_us, const sigset_t *mask, bool *lost)
+/* The number of events, or -errno. */
+static int wait_round(struct wait *w)
 {
-    bool last = deadline_us == 0;
+    bool last = w->deadline_us == 0;
     for (;;) {
-        int n = take_both(set, epfd, out, max);
+        int n = take_both(w);
         if (n != 0)
             return n;
-        int what = last ? look(set) : sleep_in(set, deadline_us, mask, lost);
-        if (what < 0)
+        int what = last ? look(w->set) : sleep_in(w);
+        if (w->lost)
             return what;
+        if (what < 0) { /* as in the kernel, events go before signals */
+            n = take_ready(w->set, w->out, w->max);
+            return n > 0 ? n : what;
+        }
         if (what & SAW_ENGINE)
             engine_run();
         if (what & SAW_PROGRAM) {
-            n = take_kernel(set, epfd, out, max);
+            n = take_kernel(w->set, w->epfd, w->out, w->max);
             if (n < 0)
                 return n;
         }
         if (n > 0 || last)
-            return n + take_ready(set, out + n, max - n);
-        last = what == 0 || (deadline_us != TIMER_NEVER && clock_now_us() >= deadline_us);
+            return n + take_ready(w->set, w->out + n, w->max - n);
+        last = what == 0 || deadline_passed(w->deadline_us);
     }
 }
 
 int epset_wait(struct epset *set, int epfd, struct epoll_event *out, int max, uint64_t deadline_us,
                const sigset_t *mask)
 {
-    bool lost = false;
-    int n = wait_round(set, epfd, out, max, deadline_us, mask, &lost);
-    if (!lost)
-        epset_put(set);
+    struct wait w = {set, epfd, out, max, deadline_us, mask, false, false};
+    int n = wait_round(&w);
+    if (w.lost)
+        return n;
+    if (w.counted) {
+        lock_take(&epset_lock);
+        epset_waits_no_more(set);
+        lock_give(&epset_lock);
+    }
+    epset_put(set);
     return n;
 }
 

@@ -249,17 +249,38 @@ void sock_wait_del(struct waiter *w)
     w->sock = NULL;
 }
 
+/* True if w waited for any of this. */
+static bool tell(struct sock *so, struct waiter *w, uint32_t mask)
+{
+    uint32_t came = mask & (w->mask | POLLERR | POLLHUP | POLLNVAL);
+    if (!came)
+        return false;
+    w->fired |= came;
+    if (list_empty(&w->on_fired))
+        list_push(&w->proc->fired, &w->on_fired);
+    w->proc->doorbell = true;
+    so->stack->any_doorbell = true;
+    return true;
+}
+
 void sock_ready(struct sock *so, uint32_t mask)
 {
+    bool exclusive = false;
     LIST_FOREACH (n, &so->waiters) {
         struct waiter *w = container_of(n, struct waiter, on_sock);
-        uint32_t came = mask & (w->mask | POLLERR | POLLHUP | POLLNVAL);
-        if (!came)
-            continue;
-        w->fired |= came;
-        if (list_empty(&w->on_fired))
-            list_push(&w->proc->fired, &w->on_fired);
-        w->proc->doorbell = true;
-        so->stack->any_doorbell = true;
+        if (w->exclusive)
+            exclusive = true;
+        else
+            tell(so, w, mask);
+    }
+    if (!exclusive)
+        return;
+    /* In the order in which they came, as in the kernel's wait queue. The end of the socket is
+     * news for all. */
+    LIST_FOREACH (n, &so->waiters) {
+        struct waiter *w = container_of(n, struct waiter, on_sock);
+        if (w->exclusive && tell(so, w, mask) && !(mask & POLLNVAL) &&
+            __atomic_load_n(&w->asleep, __ATOMIC_RELAXED))
+            return;
     }
 }

@@ -62,7 +62,10 @@ struct waiter {
     uint32_t mask;  /* POLL* bits waited for; POLLERR and POLLHUP always count */
     uint32_t fired; /* bits that came since the engine last collected it */
     uint32_t kind;  /* enum waiter_kind */
-    void *item;     /* the owner's own pointer, meaningful in its process only */
+    /* Of several that are exclusive, those up to the first whose owner sleeps are told, and no
+     * more (EPOLLEXCLUSIVE). The owner keeps asleep; it may do so without the lock. */
+    bool exclusive, asleep;
+    void *item; /* the owner's own pointer, meaningful in its process only */
     /* WAITER_THREAD: the word that the engine of that process sets, under the lock, and wakes
      * (several waiters of one poll share one). */
     uint32_t *futex_at;

@@ -11,6 +11,7 @@ static void send_line(long s)
 struct waiter_thread {
     pthread_t thread;
     int epfd;
+    int timeout_ms;
     int n; /* what epoll_wait() returned */
     struct epoll_event ev;
 };
@@ -18,7 +19,7 @@ struct waiter_thread {
 static void *wait_in(void *arg)
 {
     struct waiter_thread *w = arg;
-    w->n = epoll_wait(w->epfd, &w->ev, 1, LONG_MS);
+    w->n = epoll_wait(w->epfd, &w->ev, 1, w->timeout_ms ? w->timeout_ms : LONG_MS);
     return NULL;
 }
 
@@ -82,6 +83,33 @@ static void several_wait(void)
     for (int i = 0; i < N; i++)
         close(s[i]);
     close(epfd);
+}
+
+/* Each thread sleeps in an instance of its own, and the listener is in all of them. */
+static void exclusive_wakes_one(void)
+{
+    enum { N = 4 };
+    struct waiter_thread w[N];
+    int port, l = listener(&port), s = puppet();
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < N; i++) {
+            w[i] = (struct waiter_thread){.epfd = epoll_create1(0), .timeout_ms = 400};
+            R(add(w[i].epfd, l, round ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE, (uint64_t)i));
+            pthread_create(&w[i].thread, NULL, wait_in, &w[i]);
+        }
+        usleep(SHORT_MS * 1000);
+        tell(s, "k %s %d 1", own_ip, port);
+        int woken = 0;
+        for (int i = 0; i < N; i++) {
+            pthread_join(w[i].thread, NULL);
+            woken += w[i].n;
+            close(w[i].epfd);
+        }
+        R(woken);
+        close(accept(l, NULL, NULL));
+    }
+    close(l);
+    close(s);
 }
 
 /* A level-triggered event that the first does not deal with comes to the next, too. */
@@ -348,6 +376,7 @@ const struct named_case thread_cases[] = {
     {"threads: a socket comes later", socket_comes_later},
     {"threads: several wait", several_wait},
     {"threads: level-triggered", level_wakes_on},
+    {"threads: exclusive", exclusive_wakes_one},
     {"threads: changed while waiting", changed_while_waiting},
     {"threads: cancellation", cancellation},
     {"epoll: signals", signals_in_epoll},

@@ -173,6 +173,36 @@ START_TEST(process_gone)
 }
 END_TEST
 
+START_TEST(exclusive_ones_up_to_a_sleeper)
+{
+    struct sock *so = t_socket(HOST_A, SOCK_DGRAM);
+    drain(HOST_A);
+    struct waiter *w[5];
+    for (int i = 0; i < 5; i++) {
+        w[i] = watch(so, i == 1 ? POLLPRI : POLLIN, WAITER_EPOLL, NULL);
+        w[i]->exclusive = i < 4; /* the last one is not */
+    }
+    w[1]->asleep = w[2]->asleep = w[3]->asleep = true;
+    IN(HOST_A, (sock_ready(so, POLLIN), 0));
+    ck_assert_uint_eq(w[4]->fired, POLLIN);
+    ck_assert_uint_eq(w[0]->fired, POLLIN); /* awake: it will look by itself */
+    ck_assert_uint_eq(w[1]->fired, 0);      /* not for it */
+    ck_assert_uint_eq(w[2]->fired, POLLIN);
+    ck_assert_uint_eq(w[3]->fired, 0);
+    drain(HOST_A);
+    w[2]->asleep = w[3]->asleep = false;
+    IN(HOST_A, (sock_ready(so, POLLIN), 0));
+    ck_assert_uint_eq(fired_count(HOST_A), 4); /* nobody sleeps: all that wait for it */
+    drain(HOST_A);
+    w[0]->asleep = true;
+    t_close(so);
+    ck_assert_uint_eq(fired_count(HOST_A), 5);
+    for (int i = 0; i < 5; i++)
+        IN(HOST_A, (sock_waiter_free(HOST_A->st, w[i]), 0));
+    drain(HOST_A);
+}
+END_TEST
+
 TCase *test_sock_wait(void)
 {
     TCase *tc = world_tcase("wait");
@@ -181,5 +211,6 @@ TCase *test_sock_wait(void)
     tcase_add_test(tc, close_detaches);
     tcase_add_test(tc, events);
     tcase_add_test(tc, process_gone);
+    tcase_add_test(tc, exclusive_ones_up_to_a_sleeper);
     return tc;
 }
