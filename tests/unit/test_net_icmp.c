@@ -84,6 +84,7 @@ START_TEST(test_echo_not_answered)
     host_input_ip(&h, &(struct in_ip){.proto = 1}, bad, sizeof(bad)); /* checksum */
     for (size_t len = 0; len < 8; len++)
         host_input_ip(&h, &(struct in_ip){.proto = 1}, bad, len);
+    ck_assert_uint_eq(h.net->stats.icmp_in, 11);
     ck_assert_uint_eq(h.net->stats.icmp_in_bad, 9);
     host_expect_nothing(&h);
     host_end(&h);

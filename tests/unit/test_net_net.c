@@ -63,6 +63,7 @@ START_TEST(test_transmit_errors)
     for (size_t i = 0; i < 3; i++) {
         h.link_error = answer[i];
         ck_assert_int_eq(host_ip_send(&h, PEER, 6, "12345678", 8, false), answer[i]);
+        ck_assert_uint_eq(h.nif->stats.tx_busy, i < 2 ? i + 1 : 2);
     }
     ck_assert_uint_eq(h.nif->stats.tx_busy, 2);
     ck_assert_uint_eq(h.nif->stats.tx_errors, 1);

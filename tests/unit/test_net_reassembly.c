@@ -360,6 +360,8 @@ START_TEST(test_oldest_grows)
     piece(1, 0, 800, true);
     full = fill(10000);
     ck_assert_uint_lt(full, 10000);
+    piece(1, 800, 8, false); /* the oldest was given up */
+    ck_assert_uint_eq(h.tcp_packets, 0);
     host_end(&h);
     start();
     piece(1, 0, 800, true);

@@ -50,10 +50,13 @@ START_TEST(test_everything_works_on)
     die_and_repair();
     ck_assert(netif_by_index(h.net, 1) == h.nif);
     ck_assert(netif_by_index(h.net, 2) == NULL);
-    ck_assert_mem_eq(udp_peek(server)->data, "one", 3);
-    udp_drop_first(h.udp, server);
-    ck_assert_mem_eq(udp_peek(server)->data, "two", 3);
-    udp_drop_first(h.udp, server);
+    host_input_udp(&h, &(struct in_ip){0}, 1, 7000, "six", 3); /* behind the others */
+    for (int i = 0; i < 3; i++) {
+        static const char *const said[] = {"one", "two", "six"};
+
+        ck_assert_mem_eq(udp_peek(server)->data, said[i], 3);
+        udp_drop_first(h.udp, server);
+    }
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(udp_peek_error(server)->err, 1 + i);
         udp_drop_first_error(h.udp, server);
@@ -100,6 +103,13 @@ START_TEST(test_caches_are_dropped)
     ck_assert(udp_peek(pcb) == NULL);
     host_input_ip(&h, &(struct in_ip){.proto = 6, .id = 1, .frag_offset = 800}, data, 8);
     ck_assert_uint_eq(h.tcp_packets, 0);
+    for (unsigned n = 0; n < 3; n++)
+        ck_assert_int_eq(host_udp_send(&h, pcb, US, 7000, data, 1), 1);
+    host_poll(&h);
+    for (unsigned n = 0; n < 3; n++) {
+        ck_assert(udp_peek(pcb) != NULL);
+        udp_drop_first(h.udp, pcb);
+    }
     host_end(&h);
 }
 END_TEST
