@@ -17,9 +17,10 @@ static int take(struct sock *so, struct sockaddr *addr, socklen_t *len, int flag
     uint64_t cookie = so->cookie;
     struct stack *st = so->stack;
     struct sock *child;
+    int domain = so->domain;
 
     engine_leave();
-    int fd = real.socket(AF_INET, SOCK_STREAM | flags, 0);
+    int fd = real.socket(domain, SOCK_STREAM | flags, 0);
     int r = fd < 0 ? -errno : 0;
     uint64_t child_cookie = fd < 0 ? 0 : fd_kernel_cookie(fd);
     engine_enter();

@@ -10,11 +10,13 @@
 /* Within an entry on so, and returns in one. */
 static int start(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
 {
-    struct ip_addr dst;
-    if (port_addr(addr, len, &dst) && so->conn == SOCK_UNCONNECTED) {
-        int r = port_destination(so, &dst);
+    struct endpoint dst;
+    if (!addr)
+        return len ? -EFAULT : -EINVAL;
+    if (so->conn == SOCK_UNCONNECTED && sock_addr_get_dst(so, addr, len, &dst) == 0) {
+        int r = port_destination(so, &dst.addr);
         if (r == 0 && (so->tcp ? tcp_state(so->tcp) == TCP_CLOSED : true))
-            r = port_auto(fd, so, &dst);
+            r = port_auto(fd, so, &dst.addr);
         if (r)
             return r;
     }
@@ -64,5 +66,6 @@ SHIM_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }
-    return real.connect(fd, addr, len);
+    int refused = port_check(fd, addr.__sockaddr__, len, false);
+    return refused < 0 ? (int)shim_ret(refused) : real.connect(fd, addr, len);
 }

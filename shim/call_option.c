@@ -21,10 +21,12 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
     if (so) {
         /* Whether the program has the privilege for it, the kernel knows. */
         int kernel = spoils_guard(level, name) ? 0 : real.setsockopt(fd, level, name, val, len);
-        if (kernel < 0 && (errno == EPERM || errno == EACCES || errno == EFAULT))
-            r = -errno;
-        else
+        int refused = kernel < 0 ? -errno : 0;
+        r = refused;
+        if (r != -EPERM && r != -EACCES && r != -EFAULT)
             r = sock_setsockopt(so, level, name, val, len);
+        if (r == -ENOPROTOOPT && level == SOL_IPV6)
+            r = refused; /* of IPv6 alone: kept by the placeholder */
         engine_leave();
     }
     shim_out();

@@ -154,7 +154,8 @@ SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
-    return real.sendto(fd, buf, len, flags, addr, addr_len);
+    int refused = port_check(fd, addr.__sockaddr__, addr_len, false);
+    return refused < 0 ? shim_ret(refused) : real.sendto(fd, buf, len, flags, addr, addr_len);
 }
 
 /* A message of the kernel's carries descriptors away: sockets of ours among them are no longer held
@@ -185,7 +186,8 @@ SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     if (!call_bad_address(msg, 1) && !shim_inside() && msg->msg_controllen && engine_running())
         note_rights(msg);
-    return real.sendmsg(fd, msg, flags);
+    int refused = port_check(fd, msg->msg_name, msg->msg_namelen, false);
+    return refused < 0 ? shim_ret(refused) : real.sendmsg(fd, msg, flags);
 }
 
 static int call_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
@@ -213,5 +215,6 @@ SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
         for (unsigned i = 0; i < n; i++)
             if (vec[i].msg_hdr.msg_controllen)
                 note_rights(&vec[i].msg_hdr);
-    return real.sendmmsg(fd, vec, n, flags);
+    int refused = n ? port_check(fd, vec->msg_hdr.msg_name, vec->msg_hdr.msg_namelen, false) : 0;
+    return refused < 0 ? (int)shim_ret(refused) : real.sendmmsg(fd, vec, n, flags);
 }

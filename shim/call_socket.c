@@ -8,23 +8,29 @@
 static bool stack_handles(int domain, int type, int protocol)
 {
     type &= ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    return domain == AF_INET &&
+    return (domain == AF_INET || domain == AF_INET6) &&
            ((type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) ||
             (type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP)));
 }
 
 /* Hangs a control block on the kernel socket fd. */
-static int adopt(int fd, int type, int protocol)
+static int adopt(int fd, int domain, int type, int protocol)
 {
     uint64_t cookie = fd_kernel_cookie(fd);
+    int v6only = 0;
+    socklen_t len = sizeof(v6only);
     struct sock *so;
 
+    if (domain == AF_INET6) /* net.ipv6.bindv6only */
+        real.getsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &v6only, &len);
     struct stack *st = engine_enter();
-    int r = sock_create(st, AF_INET, type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK), protocol, cookie,
+    int r = sock_create(st, domain, type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK), protocol, cookie,
                         shim_pid, &so);
     if (r == 0) {
         so->nonblock = (type & SOCK_NONBLOCK) != 0;
-        r = fd_set_stack(fd, so);
+        r = v6only ? sock_setsockopt(so, SOL_IPV6, IPV6_V6ONLY, &v6only, len) : 0;
+        if (r == 0)
+            r = fd_set_stack(fd, so);
         if (r < 0)
             sock_close(so);
     }
@@ -32,15 +38,26 @@ static int adopt(int fd, int type, int protocol)
     return r;
 }
 
+/* What a stack that does not start means for the new socket fd. Many programs make an AF_INET6
+ * socket only to see whether there is IPv6: that goes well, and IPv4 is refused later. */
+static int without_stack(int fd, int domain, int err)
+{
+    if (err == -ENOSYS)
+        return 0;
+    return domain == AF_INET6 ? fd_set_kind(fd, FD_IPV6) : err;
+}
+
 static int make(int domain, int type, int protocol)
 {
-    int r = shim_start();
-    if (r < 0)
-        return r == -ENOSYS ? SHIM_KERNEL : r;
     int fd = real.socket(domain, type, protocol);
     if (fd < 0)
         return -errno;
-    r = adopt(fd, type, protocol);
+    fd_clear(fd); /* whatever the number was before, it was closed behind our back */
+    int r = domain == AF_INET6 ? shim_start_quietly() : shim_start();
+    if (r < 0)
+        r = without_stack(fd, domain, r);
+    else
+        r = adopt(fd, domain, type, protocol);
     if (r == 0)
         return fd;
     real.close(fd);
@@ -54,18 +71,17 @@ SHIM_EXPORT int socket(int domain, int type, int protocol)
         shim_in();
         int r = make(domain, type, protocol);
         shim_out();
-        if (r != SHIM_KERNEL)
-            return (int)shim_ret(r);
+        return (int)shim_ret(r);
     }
     int fd = real.socket(domain, type, protocol);
     if (fd >= 0 && !shim_inside())
-        fd_clear(fd); /* whatever the number was before, it was closed behind our back */
+        fd_clear(fd);
     return fd;
 }
 
 int shim_give_to_kernel(int fd)
 {
-    struct sockaddr_in local = {0};
+    struct sockaddr_storage local;
     socklen_t len = sizeof(local);
 
     engine_enter();
@@ -94,7 +110,7 @@ int shim_give_to_kernel(int fd)
         if (e && e->kind == FD_STACK && e->cookie == cookie)
             fd_set_kind(i, FD_KERNEL);
     }
-    return guarded ? port_unguard(fd, type, &local) : 0;
+    return guarded ? port_unguard(fd, type, (struct sockaddr *)&local, len) : 0;
 }
 
 /* The frame of a call on a socket: body runs within an entry and may ask for the kernel. */
@@ -129,7 +145,8 @@ SHIM_EXPORT int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }
-    return real.bind(fd, addr, len);
+    int refused = port_check(fd, addr.__sockaddr__, len, true);
+    return refused < 0 ? (int)shim_ret(refused) : real.bind(fd, addr, len);
 }
 
 static int body_listen(int fd, struct sock *so, const void *unused, socklen_t backlog)

@@ -178,6 +178,8 @@ void fd_clear(int fd)
 int fd_copy(int oldfd, int newfd)
 {
     struct fd_entry *old = fd_entry(oldfd);
+    if (old && old->kind == FD_IPV6)
+        return fd_set_kind(newfd, FD_IPV6);
     if (!old || !has_ring(old)) {
         fd_clear(newfd);
         return 0;
@@ -270,7 +272,8 @@ static bool is_inet_socket(int fd)
 {
     int domain = 0, saved = errno;
     socklen_t len = sizeof(domain);
-    bool yes = real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_INET;
+    bool yes = real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+               (domain == AF_INET || domain == AF_INET6);
     errno = saved;
     return yes;
 }

@@ -22,6 +22,7 @@ enum fd_kind {
     FD_UNKNOWN,   /* never met: a kernel descriptor */
     FD_INHERITED, /* an internet socket from before exec: perhaps one of ours */
     FD_KERNEL,
+    FD_IPV6,    /* an AF_INET6 socket of the kernel's, because the stack did not start: no IPv4 */
     FD_STACK,   /* a socket of ours */
     FD_EPOLL,   /* an epoll instance that holds sockets of ours */
     FD_PRIVATE, /* the engine's own: the program sees EBADF */

@@ -57,6 +57,7 @@ int fd_close(int fd)
     case FD_UNKNOWN:
     case FD_INHERITED:
     case FD_KERNEL:
+    case FD_IPV6:
         break;
     case FD_PRIVATE:
         return shim_inside() ? close_real(fd) : -EBADF;

@@ -101,31 +101,41 @@ static void complain(const char *why)
         return;
 }
 
-int shim_start(void)
+static int start(char *why, size_t why_bytes)
 {
-    if (engine_running())
-        return 0;
     struct config c;
-    char why[256] = "";
 
     process_lock();
     int r = 0;
     if (engine_running()) {
         r = 0;
     } else if (exec_is_heir()) {
-        r = exec_join(why, sizeof(why));
+        r = exec_join(why, why_bytes);
     } else {
-        r = config_load(&c, why, sizeof(why));
+        r = config_load(&c, why, why_bytes);
         if (r == 0) {
-            r = engine_start(&c, why, sizeof(why));
+            r = engine_start(&c, why, why_bytes);
             if (r < 0 && c.fallback_kernel)
                 r = -ENOSYS;
         }
     }
     process_unlock();
+    return r;
+}
+
+int shim_start(void)
+{
+    char why[256] = "";
+    int r = engine_running() ? 0 : start(why, sizeof(why));
     if (r < 0 && r != -ENOSYS)
         complain(why);
     return r;
+}
+
+int shim_start_quietly(void)
+{
+    char why[256];
+    return engine_running() ? 0 : start(why, sizeof(why));
 }
 
 struct sock *shim_enter(int fd)

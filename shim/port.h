@@ -10,18 +10,26 @@
 
 #include "shim.h"
 
-/* The IPv4 address in a sockaddr; false for anything else. */
-bool port_addr(const struct sockaddr *addr, socklen_t len, struct ip_addr *out);
 /* bind(). */
 int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len);
-/* Gives an unbound socket a port before connect() to dst, or listen() (NULL). 0 or -errno. */
+/* Gives an unbound socket a port before connect() to dst, or listen() (NULL). 0, -errno,
+ * SHIM_KERNEL. */
 int port_auto(int fd, struct sock *so, const struct ip_addr *dst);
 /* May the connection, or the datagrams, to this destination be ours? 0, SHIM_KERNEL. */
 int port_destination(struct sock *so, const struct ip_addr *dst);
 /* Before a datagram is sent: gives a socket that has no port one, and looks where the message goes.
  */
 int port_before_send(int fd, struct sock *so, const struct msghdr *msg);
+/* A call about addr on a socket of kind FD_IPV6: 0, or -errno, after one line on stderr, if it is
+ * about IPv4. binds: bind(), where the wildcard is, too. The caller is not inside. */
+int port_refuse(int fd, const struct sockaddr *addr, socklen_t len, bool binds);
+/* The same for any descriptor. */
+static inline int port_check(int fd, const struct sockaddr *addr, socklen_t len, bool binds)
+{
+    bool check = fd_kind(fd) == FD_IPV6 && !shim_inside();
+    return __builtin_expect(check, 0) ? port_refuse(fd, addr, len, binds) : 0;
+}
 /* Takes the guard off a kernel socket that is bound to addr, which stays bound. 0 or -errno. */
-int port_unguard(int fd, int type, const struct sockaddr_in *addr);
+int port_unguard(int fd, int type, const struct sockaddr *addr, socklen_t len);
 
 #endif

@@ -30,6 +30,7 @@ static inline void shim_need(void)
 /* Starts the stack if it is not running yet. 0, or -errno after one line on stderr (once). The
  * caller is inside. With SHIM_FALLBACK=kernel: -ENOSYS means: use the kernel's socket. */
 int shim_start(void);
+int shim_start_quietly(void); /* the same without the line */
 /* Does this process run in the memory of another one (a child of vfork, before it execs)? A system
  * call. */
 bool shim_is_vfork_child(void);

@@ -72,8 +72,8 @@ struct proc *engine_proc(void)
 
 bool engine_is_kernel_destination(const struct ip_addr *dst)
 {
-    if (addr_is_loopback(dst) || addr_is_any(dst))
-        return true;
+    if (!addr_is_v4(dst) || addr_is_loopback(dst) || addr_is_any(dst))
+        return true; /* IPv6 is not on our wire yet */
     return engine_host_mode() && hostnet_is_local(dst);
 }
 

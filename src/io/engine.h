@@ -54,8 +54,8 @@ bool engine_running(void);
 const struct config *engine_config(void);
 /* Is the stack borrowing the kernel's addresses (ports are to be guarded)? */
 bool engine_host_mode(void);
-/* Must this destination, or local address to bind to, be left to the kernel (loopback, and in host
- * mode the host's own addresses as destination)? */
+/* Must this destination, or local address to bind to, be left to the kernel (IPv6, loopback, and in
+ * host mode the host's own addresses as destination)? */
 bool engine_is_kernel_destination(const struct ip_addr *dst);
 
 /* Takes the stack's lock and opens an entry at the present time. Not recursive. Repairs the stack

@@ -23,7 +23,8 @@ int engine_closed_open(void)
 {
     struct sockaddr_nl nl = {
         .nl_family = AF_NETLINK,
-        .nl_groups = group(SKNLGRP_INET_TCP_DESTROY) | group(SKNLGRP_INET_UDP_DESTROY),
+        .nl_groups = group(SKNLGRP_INET_TCP_DESTROY) | group(SKNLGRP_INET_UDP_DESTROY) |
+                     group(SKNLGRP_INET6_TCP_DESTROY) | group(SKNLGRP_INET6_UDP_DESTROY),
     };
     int size = CLOSED_QUEUE_BYTES;
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);

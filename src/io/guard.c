@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,19 +35,49 @@ static void drop_nothing(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused));
 }
 
+static bool is_v6(int fd)
+{
+    int domain = AF_INET;
+    socklen_t len = sizeof(domain);
+
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_INET6;
+}
+
+/* bind() to an IPv4 address, which has another form when fd is an AF_INET6 socket: its wildcard
+ * stands for IPv6, too. Puts the port into *addr. */
+static int bind_v4(int fd, struct sockaddr_in *addr)
+{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = addr->sin_port};
+    struct sockaddr *name = (struct sockaddr *)addr;
+    socklen_t len = sizeof(*addr);
+    bool v6 = is_v6(fd);
+
+    if (v6) {
+        name = (struct sockaddr *)&in6;
+        len = sizeof(in6);
+    }
+    if (v6 && addr->sin_addr.s_addr != htonl(INADDR_ANY)) {
+        struct ip_addr mapped = addr_v4(ntohl(addr->sin_addr.s_addr));
+        memcpy(&in6.sin6_addr, mapped.b, sizeof(mapped.b));
+    }
+    if (bind(fd, name, len) < 0 || getsockname(fd, name, &len) < 0)
+        return -errno;
+    if (v6)
+        addr->sin_port = in6.sin6_port;
+    return 0;
+}
+
 int guard_bind(int fd, int type, struct sockaddr_in *addr)
 {
-    socklen_t len = sizeof(*addr);
     int r = drop_everything(fd);
 
     if (r < 0)
         return r;
-    if (bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ||
-        (type == SOCK_STREAM && listen(fd, 1) < 0) ||
-        getsockname(fd, (struct sockaddr *)addr, &len) < 0) {
+    r = bind_v4(fd, addr);
+    if (r == 0 && type == SOCK_STREAM && listen(fd, 1) < 0)
         r = -errno;
+    if (r < 0)
         drop_nothing(fd);
-    }
     return r;
 }
 

@@ -126,6 +126,10 @@ bool sock_lingering(const struct sock *so);
  * (they are detached: waiter.sock becomes NULL), frees so. */
 void sock_close(struct sock *so);
 
+/* What bind() would bind so to: 0 and *local, or the error that it finds before it looks whether the
+ * address is the stack's. */
+int sock_bind_name(struct sock *so, const struct sockaddr *addr, socklen_t len,
+                   struct endpoint *local);
 int sock_bind(struct sock *so, const struct sockaddr *addr, socklen_t len);
 /* The address family AF_UNSPEC dissolves the association. 0: connected (UDP); -EINPROGRESS: TCP's
  * SYN is on its way: wait for POLLOUT, then ask again: 0, the error, -EALREADY (still going on),

@@ -83,9 +83,8 @@ bool sock_is_v6only(const struct sock *so)
     return sock_has(so, SOCK_BIT_V6ONLY);
 }
 
-/* What bind() says to a name before it looks whether the address is ours, in the kernel's order. */
-static int sock_bind_name(struct sock *so, const struct sockaddr *addr, socklen_t len,
-                          struct endpoint *local)
+int sock_bind_name(struct sock *so, const struct sockaddr *addr, socklen_t len,
+                   struct endpoint *local)
 {
     int r = sock_addr_get(so, addr, len, local);
     if (r == -EAFNOSUPPORT && so->domain == AF_INET) {

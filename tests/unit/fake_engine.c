@@ -60,7 +60,7 @@ struct proc *engine_proc(void)
 }
 bool engine_is_kernel_destination(const struct ip_addr *dst)
 {
-    return addr_is_loopback(dst);
+    return !addr_is_v4(dst) || addr_is_loopback(dst);
 }
 
 int engine_start(const struct config *c, char *why, size_t why_bytes)

@@ -19,7 +19,8 @@ END_TEST
 START_TEST(what_is_not_ours_is_the_kernels)
 {
     ck_assert_int_eq(fd_kind(socket(AF_UNIX, SOCK_STREAM, 0)), FD_KERNEL);
-    ck_assert_int_eq(fd_kind(socket(AF_INET6, SOCK_STREAM, 0)), FD_KERNEL);
+    ck_assert_int_eq(fd_kind(socket(AF_UNIX, SOCK_DGRAM, 0)), FD_KERNEL);
+    ck_assert_int_eq(socket(AF_INET6, SOCK_STREAM, IPPROTO_UDP), -1);
     ck_assert(!engine_running()); /* none of these starts the stack */
     ck_assert_int_eq(socket(AF_INET, 77, 0), -1);
     ck_assert_int_eq(errno, EINVAL);
