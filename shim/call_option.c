@@ -25,7 +25,7 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
         r = refused;
         if (r != -EPERM && r != -EACCES && r != -EFAULT)
             r = sock_setsockopt(so, level, name, val, len);
-        if (r == -ENOPROTOOPT && level == SOL_IPV6)
+        if (r == -ENOPROTOOPT && level == SOL_IPV6 && so->domain == AF_INET6)
             r = refused; /* of IPv6 alone: kept by the placeholder */
         engine_leave();
     }

@@ -29,14 +29,15 @@ static int bind_both(int fd, struct sock *so, struct endpoint *local)
     /* After the stack has refused what the kernel had granted, the placeholder is bound already. */
     if (!so->port_guard || so->port_guard != local->port) {
         struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(local->port)};
-        if (addr_is_v4(&local->addr))
+        bool dual = !addr_is_v4(&local->addr);
+        if (!dual)
             sin.sin_addr.s_addr = htonl(addr_get_v4(&local->addr));
         engine_leave();
-        int r = guard_bind(fd, type, &sin);
+        int r = guard_bind(fd, type, &sin, dual);
         engine_enter();
         /* What is left of earlier connections need not keep the port: the stack knows the rules. */
         if (r == -EADDRINUSE && type == SOCK_STREAM && guard_yield(local->port))
-            r = guard_bind(fd, type, &sin);
+            r = guard_bind(fd, type, &sin, dual);
         if (sock_by_cookie(st, cookie) != so)
             return -EBADF;
         if (r < 0)

@@ -43,37 +43,41 @@ static bool is_v6(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_INET6;
 }
 
-/* bind() to an IPv4 address, which has another form when fd is an AF_INET6 socket: its wildcard
- * stands for IPv6, too. Puts the port into *addr. */
-static int bind_v4(int fd, struct sockaddr_in *addr)
+/* The same as bind() and getsockname() on an AF_INET6 socket. */
+static int bind_mapped(int fd, struct sockaddr_in *addr, bool dual)
 {
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = addr->sin_port};
-    struct sockaddr *name = (struct sockaddr *)addr;
-    socklen_t len = sizeof(*addr);
-    bool v6 = is_v6(fd);
+    struct ip_addr mapped = addr_v4(ntohl(addr->sin_addr.s_addr));
+    socklen_t len = sizeof(in6);
 
-    if (v6) {
-        name = (struct sockaddr *)&in6;
-        len = sizeof(in6);
-    }
-    if (v6 && addr->sin_addr.s_addr != htonl(INADDR_ANY)) {
-        struct ip_addr mapped = addr_v4(ntohl(addr->sin_addr.s_addr));
+    if (!dual)
         memcpy(&in6.sin6_addr, mapped.b, sizeof(mapped.b));
-    }
-    if (bind(fd, name, len) < 0 || getsockname(fd, name, &len) < 0)
+    if (bind(fd, (const struct sockaddr *)&in6, len) < 0 ||
+        getsockname(fd, (struct sockaddr *)&in6, &len) < 0)
         return -errno;
-    if (v6)
-        addr->sin_port = in6.sin6_port;
+    addr->sin_port = in6.sin6_port;
     return 0;
 }
 
-int guard_bind(int fd, int type, struct sockaddr_in *addr)
+static int bind_port(int fd, struct sockaddr_in *addr, bool dual)
+{
+    socklen_t len = sizeof(*addr);
+
+    if (is_v6(fd))
+        return bind_mapped(fd, addr, dual);
+    if (bind(fd, (const struct sockaddr *)addr, len) < 0 ||
+        getsockname(fd, (struct sockaddr *)addr, &len) < 0)
+        return -errno;
+    return 0;
+}
+
+int guard_bind(int fd, int type, struct sockaddr_in *addr, bool dual)
 {
     int r = drop_everything(fd);
 
     if (r < 0)
         return r;
-    r = bind_v4(fd, addr);
+    r = bind_port(fd, addr, dual);
     if (r == 0 && type == SOCK_STREAM && listen(fd, 1) < 0)
         r = -errno;
     if (r < 0)
@@ -89,7 +93,7 @@ int guard_open(int type, const struct sockaddr_in *addr)
 
     if (fd < 0)
         return -errno;
-    r = guard_bind(fd, type, &copy);
+    r = guard_bind(fd, type, &copy, false);
     if (r == 0)
         r = engine_fd_hide(fd);
     if (r < 0)

@@ -9,11 +9,11 @@
 
 #include "stack.h"
 
-/* Binds fd (a kernel socket of type SOCK_STREAM or SOCK_DGRAM, not bound, AF_INET or AF_INET6) to
- * *addr and guards the port; of an AF_INET6 socket INADDR_ANY means all of IPv6, too. Port 0: the
- * kernel chooses, and *addr holds the choice. 0 or bind()'s -errno (EADDRINUSE, EACCES,
- * EADDRNOTAVAIL ...). */
-int guard_bind(int fd, int type, struct sockaddr_in *addr);
+/* Binds fd (a kernel socket of type SOCK_STREAM or SOCK_DGRAM, AF_INET or AF_INET6, not bound) to
+ * *addr and guards the port; port 0: the kernel chooses, and *addr holds the choice. dual: of an
+ * AF_INET6 socket *addr, which is INADDR_ANY, stands for ::, all addresses of both families. 0 or
+ * bind()'s -errno (EADDRINUSE, EACCES, EADDRNOTAVAIL ...). */
+int guard_bind(int fd, int type, struct sockaddr_in *addr, bool dual);
 /* A fresh guard socket for a port whose holder is gone. The descriptor, or -errno. */
 int guard_open(int type, const struct sockaddr_in *addr);
 

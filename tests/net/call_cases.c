@@ -23,23 +23,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const char *peer_ip, *own_ip;
+#include "call_cases.h"
+
+const char *peer_ip, *own_ip;
 static volatile sig_atomic_t pipes, alarms;
 
-static const char *err_name(int e)
+const char *err_name(int e)
 {
     const char *n = strerrorname_np(e);
     return n ? n : "?";
 }
-
-/* Prints the call as it is written, its value and errno. */
-#define R(expr)                                                                                    \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        long ret_ = (long)(expr);                                                                  \
-        printf("  %s = %ld %s\n", #expr, ret_, ret_ < 0 ? err_name(errno) : "");                   \
-        fflush(stdout);                                                                            \
-    } while (0)
 
 static struct sockaddr_in at(const char *ip, int port)
 {
@@ -76,14 +69,14 @@ static int peer(int port)
     return s;
 }
 
-static int wait_for(int s, short events)
+int wait_for(int s, short events)
 {
     struct pollfd p = {.fd = s, .events = events};
     int r = poll(&p, 1, 5000);
     return r <= 0 ? r : p.revents;
 }
 
-static int opt_int(int s, int level, int name)
+int opt_int(int s, int level, int name)
 {
     int v = -12345;
     socklen_t len = sizeof(v);
@@ -92,7 +85,7 @@ static int opt_int(int s, int level, int name)
     return v;
 }
 
-static int set_int(int s, int level, int name, int v)
+int set_int(int s, int level, int name, int v)
 {
     return setsockopt(s, level, name, &v, sizeof(v));
 }
@@ -758,6 +751,9 @@ int main(int argc, char **argv)
         {"linger", lingering},
         {"urgent data", urgent},
         {"descriptors", descriptors},
+        {"dual stack", call_dual},
+        {"dual stack names", call_dual_names},
+        {"dual stack and loopback", call_dual_loopback},
     };
     if (argc < 3)
         return 2;

@@ -44,7 +44,7 @@ static int hold(char **argv)
     int type = type_of(argv[0]);
     struct sockaddr_in a = address(argv + 1), again = a;
     int fd = socket(AF_INET, type, 0);
-    int r = guard_bind(fd, type, &a);
+    int r = guard_bind(fd, type, &a, false);
     char c;
 
     if (r < 0)
@@ -54,9 +54,9 @@ static int hold(char **argv)
     /* The port is kept, and a failure leaves the socket as it was: it can have another port. */
     fd = socket(AF_INET, type, 0);
     again.sin_port = a.sin_port;
-    print(guard_bind(fd, type, &again));
+    print(guard_bind(fd, type, &again, false));
     again.sin_port = 0;
-    print(guard_bind(fd, type, &again));
+    print(guard_bind(fd, type, &again, false));
     close(fd);
     print(guard_open(type, &a));
     a.sin_port = 0;

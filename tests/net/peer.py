@@ -3,7 +3,8 @@
 usage: peer.py ADDRESS
 
 TCP 7 echoes; 8 sends 1000 bytes and closes; 10 resets as soon as it has read a byte; 11 accepts and does nothing;
-12 reads everything to the end, then says how much in text. UDP 7 echoes; 13 answers with 3000 bytes.
+12 reads everything to the end, then says how much in text; 14 reads "tcp PORT" or "udp PORT", and calls back there: sends
+"hello", and over TCP echoes. UDP 7 echoes; 13 answers with 3000 bytes.
 """
 import selectors
 import socket
@@ -39,6 +40,20 @@ def count(conn):
     conn.sendall(b"%d\n" % n)
 
 
+def call_back(conn):
+    kind, port = conn.recv(100).decode().split()
+    where = (conn.getpeername()[0], int(port))
+    if kind == "tcp":
+        with socket.create_connection(where, timeout=10) as back:
+            back.sendall(b"hello")
+            echo(back)
+    else:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
+            back.bind((address, 15))
+            back.sendto(b"hello", where)
+    conn.recv(1)
+
+
 def serve(conn, fn):
     try:
         fn(conn)
@@ -48,7 +63,7 @@ def serve(conn, fn):
 
 
 sel = selectors.DefaultSelector()
-for port, fn in (7, echo), (8, thousand), (10, reset), (11, silent), (12, count):
+for port, fn in (7, echo), (8, thousand), (10, reset), (11, silent), (12, count), (14, call_back):
     s = socket.create_server((address, port), backlog=64)
     sel.register(s, selectors.EVENT_READ, ("tcp", fn))
 for port in 7, 13:

@@ -1,4 +1,5 @@
 /* The calls, on a stack that talks to itself. */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -60,6 +61,123 @@ START_TEST(a_stack_that_does_not_start_is_an_error)
     setenv("SHIM_FALLBACK", "nonsense", 1);
     ck_assert_int_eq(socket(AF_INET, SOCK_STREAM, 0), -1);
     ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+static struct sockaddr_in6 name6(const char *addr, uint16_t port)
+{
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    ck_assert_int_eq(inet_pton(AF_INET6, addr, &name.sin6_addr), 1);
+    return name;
+}
+
+static int bind6(int fd, const char *addr, uint16_t port)
+{
+    struct sockaddr_in6 name = name6(addr, port);
+    return bind(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : 0;
+}
+
+static int connect6(int fd, const char *addr, uint16_t port)
+{
+    struct sockaddr_in6 name = name6(addr, port);
+    return connect(fd, (struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : 0;
+}
+
+/* An AF_INET6 socket can be had without a stack, for IPv6 alone. */
+START_TEST(without_a_stack_ipv6_is_the_kernels)
+{
+    struct sockaddr_in6 to = name6("::ffff:192.0.2.1", 53);
+    struct sockaddr_in to4 = fake_name(FAKE_ADDRESS, 53);
+    struct iovec iov = {NULL, 0};
+    struct msghdr msg = {
+        .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov, .msg_iovlen = 1};
+    struct mmsghdr mmsg = {.msg_hdr = msg};
+    int one = 1;
+    fake_start_result = -EPERM;
+    int fd = socket(AF_INET6, SOCK_STREAM, 0), udp = socket(AF_INET6, SOCK_DGRAM, 0);
+    ck_assert_int_eq(fd_kind(fd), FD_IPV6);
+    ck_assert_int_eq(bind6(fd, "::", 0), -EPERM);
+    ck_assert_int_eq(connect6(fd, "::ffff:192.0.2.1", 80), -EPERM);
+    int copy = dup(fd);
+    ck_assert_int_eq(bind6(copy, "::ffff:127.0.0.1", 0), -EPERM);
+    ck_assert_int_eq(close(copy), 0);
+    ck_assert_int_eq(fd_kind(copy), FD_KERNEL);
+    ck_assert_int_eq(sendto(udp, "", 0, 0, (struct sockaddr *)&to4, sizeof(to4)), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(sendmsg(udp, &msg, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(sendmmsg(udp, &mmsg, 1, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    ck_assert_int_eq(setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+    ck_assert_int_eq(bind6(fd, "::", 0), 0);
+    /* Starting late is too late for this one. */
+    fake_start_result = 0;
+    ck_assert_int_eq(connect6(udp, "::ffff:192.0.2.1", 80), -EADDRNOTAVAIL);
+    ck_assert_int_eq(fd_kind(socket(AF_INET6, SOCK_DGRAM, 0)), FD_STACK);
+}
+END_TEST
+
+START_TEST(the_fallback_is_for_ipv6_too)
+{
+    fake_start_result = -EPERM;
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    ck_assert_int_eq(fd_kind(fd), FD_IPV6);
+    setenv("SHIM_FALLBACK", "kernel", 1);
+    ck_assert_int_eq(fd_kind(socket(AF_INET6, SOCK_STREAM, 0)), FD_KERNEL);
+    ck_assert_int_eq(bind6(fd, "::", 0), 0);
+    ck_assert_int_eq(fd_kind(fd), FD_KERNEL);
+}
+END_TEST
+
+START_TEST(a_dual_stack_server)
+{
+    struct sockaddr_in6 name, want = name6("::ffff:192.0.2.1", 80);
+    socklen_t len = sizeof(name);
+    char buf[8];
+    int domain = 0;
+    int listener = socket(AF_INET6, SOCK_STREAM, 0), client = socket(AF_INET6, SOCK_STREAM, 0);
+    ck_assert_int_eq(fd_kind(listener), FD_STACK);
+    ck_assert_int_eq(bind6(listener, "::", 80), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(connect6(client, "::ffff:192.0.2.1", 80), 0);
+    int fd = accept(listener, (struct sockaddr *)&name, &len);
+    ck_assert_int_eq(fd_kind(fd), FD_STACK);
+    ck_assert_uint_eq(len, sizeof(name));
+    want.sin6_port = name.sin6_port;
+    ck_assert_mem_eq(&name, &want, sizeof(name));
+    len = sizeof(domain);
+    ck_assert_int_eq(real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len), 0);
+    ck_assert_int_eq(domain, AF_INET6); /* the placeholder's */
+    ck_assert_int_eq(send(client, "abc", 3, 0), 3);
+    ck_assert_int_eq(recv(fd, buf, sizeof(buf), 0), 3);
+}
+END_TEST
+
+/* What is of IPv6 becomes the kernel's, with the options that were set. */
+START_TEST(ipv6_goes_to_the_kernel)
+{
+    struct sockaddr_in6 name;
+    int value = 7;
+    socklen_t len = sizeof(value);
+    int fd = socket(AF_INET6, SOCK_DGRAM, 0), only = socket(AF_INET6, SOCK_STREAM, 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_IPV6, IPV6_UNICAST_HOPS, &value, sizeof(value)), 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_IPV6, IPV6_AUTOFLOWLABEL, &value, sizeof(value)), 0);
+    ck_assert_int_eq(getsockopt(fd, SOL_IPV6, IPV6_AUTOFLOWLABEL, &value, &len), 0);
+    ck_assert_int_eq(value, 1); /* the placeholder's */
+    ck_assert_int_eq(setsockopt(fd, SOL_IPV6, 9999, &value, sizeof(value)), -1);
+    ck_assert_int_eq(errno, ENOPROTOOPT);
+    (void)connect6(fd, "::1", 9); /* fails where there is no IPv6 */
+    ck_assert_int_eq(fd_kind(fd), FD_KERNEL);
+    ck_assert_int_eq(getsockopt(fd, SOL_IPV6, IPV6_UNICAST_HOPS, &value, &len), 0);
+    ck_assert_int_eq(value, 7);
+    ck_assert_int_eq(setsockopt(only, SOL_IPV6, IPV6_V6ONLY, &value, sizeof(value)), 0);
+    ck_assert_int_eq(connect6(only, "::ffff:192.0.2.1", 80), -ENETUNREACH);
+    ck_assert_int_eq(fd_kind(only), FD_STACK);
+    ck_assert_int_eq(listen(only, 1), 0);
+    ck_assert_int_eq(fd_kind(only), FD_KERNEL);
+    len = sizeof(name);
+    ck_assert_int_eq(getsockname(only, (struct sockaddr *)&name, &len), 0);
+    ck_assert_uint_ne(name.sin6_port, 0);
 }
 END_TEST
 
@@ -317,6 +435,10 @@ Suite *shim_call_suite(void)
     tcase_add_test(tc, what_is_not_ours_is_the_kernels);
     tcase_add_test(tc, a_socket_looks_like_one);
     tcase_add_test(tc, a_stack_that_does_not_start_is_an_error);
+    tcase_add_test(tc, without_a_stack_ipv6_is_the_kernels);
+    tcase_add_test(tc, the_fallback_is_for_ipv6_too);
+    tcase_add_test(tc, a_dual_stack_server);
+    tcase_add_test(tc, ipv6_goes_to_the_kernel);
     tcase_add_test(tc, a_connection_carries_bytes);
     tcase_add_test(tc, the_file_calls_with_an_offset);
     tcase_add_test(tc, sigpipe_comes_with_epipe);

@@ -1,0 +1,28 @@
+/* What the files of call_cases share. */
+#ifndef SHIM_TESTS_NET_CALL_CASES_H
+#define SHIM_TESTS_NET_CALL_CASES_H
+
+extern const char *peer_ip, *own_ip;
+
+/* Prints the call as it is written, its value and errno. */
+#define R(expr)                                                                                    \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        long ret_ = (long)(expr);                                                                  \
+        printf("  %s = %ld %s\n", #expr, ret_, ret_ < 0 ? err_name(errno) : "");                   \
+        fflush(stdout);                                                                            \
+    } while (0)
+
+const char *err_name(int e);
+/* What poll() says of s within five seconds. */
+int wait_for(int s, short events);
+/* The value of an option, or -errno. */
+int opt_int(int s, int level, int name);
+int set_int(int s, int level, int name, int v);
+
+/* call_dual.c */
+void call_dual(void);
+void call_dual_names(void);
+void call_dual_loopback(void);
+
+#endif
