@@ -126,8 +126,8 @@ bool sock_lingering(const struct sock *so);
  * (they are detached: waiter.sock becomes NULL), frees so. */
 void sock_close(struct sock *so);
 
-/* What bind() would bind so to: 0 and *local, or the error that it finds before it looks whether the
- * address is the stack's. */
+/* What bind() would bind so to: 0 and *local, or the error that it finds before it looks whether
+ * the address is the stack's. */
 int sock_bind_name(struct sock *so, const struct sockaddr *addr, socklen_t len,
                    struct endpoint *local);
 int sock_bind(struct sock *so, const struct sockaddr *addr, socklen_t len);
