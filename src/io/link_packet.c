@@ -126,6 +126,11 @@ static int packet_receive(struct link *l, struct stack *st, int budget)
             read_statistics(p);
         }
     }
+    if (n == 0) { /* the interface went down: readable until the error was taken */
+        int error;
+        socklen_t len = sizeof(error);
+        (void)getsockopt(p->link.rx_fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    }
     return n;
 }
 
