@@ -11,8 +11,6 @@
 static int start(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
 {
     struct endpoint dst;
-    if (!addr)
-        return len ? -EFAULT : -EINVAL;
     if (so->conn == SOCK_UNCONNECTED && sock_addr_get_dst(so, addr, len, &dst) == 0) {
         int r = port_destination(so, &dst.addr);
         if (r == 0 && (so->tcp ? tcp_state(so->tcp) == TCP_CLOSED : true))

@@ -177,6 +177,14 @@ static void note_rights(const struct msghdr *msg)
     }
 }
 
+/* port_check() for a message. */
+static int check_message(int fd, const struct msghdr *msg)
+{
+    if (call_bad_address(msg, 1))
+        return 0; /* the kernel's to say */
+    return port_check(fd, msg->msg_name, msg->msg_namelen, false);
+}
+
 SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     if (shim_ours(fd) && !call_bad_address(msg, 1)) {
@@ -186,7 +194,7 @@ SHIM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     if (!call_bad_address(msg, 1) && !shim_inside() && msg->msg_controllen && engine_running())
         note_rights(msg);
-    int refused = port_check(fd, msg->msg_name, msg->msg_namelen, false);
+    int refused = check_message(fd, msg);
     return refused < 0 ? shim_ret(refused) : real.sendmsg(fd, msg, flags);
 }
 
@@ -215,6 +223,12 @@ SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
         for (unsigned i = 0; i < n; i++)
             if (vec[i].msg_hdr.msg_controllen)
                 note_rights(&vec[i].msg_hdr);
-    int refused = n ? port_check(fd, vec->msg_hdr.msg_name, vec->msg_hdr.msg_namelen, false) : 0;
-    return refused < 0 ? (int)shim_ret(refused) : real.sendmmsg(fd, vec, n, flags);
+    for (unsigned i = 0; i < n && fd_kind(fd) == FD_IPV6; i++) {
+        int refused = check_message(fd, &vec[i].msg_hdr);
+        if (refused < 0 && i == 0)
+            return (int)shim_ret(refused);
+        if (refused < 0)
+            n = i;
+    }
+    return real.sendmmsg(fd, vec, n, flags);
 }

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "call.h"
 #include "io/guard.h"
 #include "port.h"
 
@@ -63,8 +64,6 @@ int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t le
 {
     struct endpoint local;
 
-    if (!addr)
-        return len ? -EFAULT : -EINVAL;
     if (is_bound(so) || is_connected(so))
         return sock_bind(so, addr, len);
     int r = sock_bind_name(so, addr, len, &local);
@@ -159,7 +158,7 @@ static bool is_about_ipv4(int fd, const struct sockaddr *addr, socklen_t len, bo
     int v6only = 0;
     socklen_t v6only_len = sizeof(v6only);
 
-    if (!addr || len < sizeof(struct sockaddr_in))
+    if (call_bad_address(addr, len) || len < sizeof(struct sockaddr_in))
         return false;
     memcpy(&in6, addr, len < sizeof(in6) ? len : sizeof(in6));
     if (in6.sin6_family != AF_INET6)
