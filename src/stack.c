@@ -234,5 +234,12 @@ void stack_list(struct stack *st, void (*fn)(void *arg, const struct stack_row *
 
 void stack_repair(struct stack *st)
 {
+    log_warn("stack: a process died inside: repairing");
     st->net.env = NULL;
+    arena_rebuild(st->net.arena);
+    st->net.timers = (struct timers){0};
+    net_repair(&st->net);
+    udp_repair(&st->udp);
+    tcp_repair(&st->tcp);
+    sock_repair(st);
 }

@@ -69,12 +69,13 @@ static void free_chunks(struct ring *r, uint64_t first, uint64_t last)
 static void free_table(struct ring *r)
 {
     void **chunks = r->chunks;
+    uint32_t len = r->table_len;
 
-    if (!chunks || r->held > 0)
+    if (r->held > 0)
         return;
     r->chunks = NULL;
-    arena_free(r->arena, chunks, r->table_len * sizeof *chunks);
-    r->table_len = 0;
+    r->table_len = 0; /* also when it was cleared by a process that died just before */
+    arena_free(r->arena, chunks, len * sizeof *chunks);
 }
 
 static void free_all(struct ring *r)

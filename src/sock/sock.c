@@ -64,6 +64,11 @@ struct sock *sock_by_cookie(struct stack *st, uint64_t cookie)
     return NULL;
 }
 
+void sock_insert(struct sock *so)
+{
+    hash_insert(&so->stack->by_cookie, &so->by_cookie, cookie_hash(so->stack, so->cookie));
+}
+
 /* A sock without a pcb, known by its cookie. */
 static struct sock *sock_new(struct stack *st, int domain, int type, int protocol, uint64_t cookie,
                              int32_t pid)
@@ -71,14 +76,14 @@ static struct sock *sock_new(struct stack *st, int domain, int type, int protoco
     struct sock *so = slab_alloc(&st->socks);
     if (!so)
         return NULL;
-    so->stack = st;
     so->cookie = cookie;
     so->pid = pid;
     so->domain = (uint16_t)domain;
     so->type = (uint16_t)type;
     so->protocol = (uint16_t)protocol;
     list_init(&so->waiters);
-    hash_insert(&st->by_cookie, &so->by_cookie, cookie_hash(st, cookie));
+    so->stack = st;
+    sock_insert(so);
     return so;
 }
 

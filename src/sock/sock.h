@@ -108,6 +108,8 @@ struct stack {
 int sock_init(struct stack *st);
 /* Frees them, and what is in them; the pcbs are left to their protocols. */
 void sock_fini(struct stack *st);
+/* After a process died inside an entry, with the protocols repaired (stack_repair()). */
+void sock_repair(struct stack *st);
 
 /* A new socket for the placeholder with this cookie. domain AF_INET or AF_INET6, type SOCK_STREAM
  * or SOCK_DGRAM (without flags), protocol 0, IPPROTO_TCP or IPPROTO_UDP matching. 0 and *out;

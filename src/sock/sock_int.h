@@ -113,6 +113,7 @@ struct sock_group {
 };
 
 struct sock_rare {
+    struct sock *so; /* whose it is */
     int32_t value[SOCK_SLOTS];
     uint64_t pacing_rate;     /* SO_MAX_PACING_RATE; ~0: none */
     struct ip_addr mcast_src; /* IP_MULTICAST_IF's address; any: the interface's own */
@@ -128,6 +129,8 @@ struct sock_rare {
     bool corked;
 };
 
+/* Makes so known by its cookie. */
+void sock_insert(struct sock *so);
 /* so->rare, made on first use with every option's default; NULL: no memory. */
 struct sock_rare *sock_rare(struct sock *so);
 /* The value of an option that lives in a slot; its default while so->rare is NULL. */

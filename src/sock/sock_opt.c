@@ -62,7 +62,8 @@ struct sock_rare *sock_rare(struct sock *so)
     r->pacing_rate = UINT64_MAX;
     list_init(&r->groups);
     ring_init(&r->cork, st->net.arena, 0);
-    so->rare = r;
+    r->so = so;
+    so->rare = r; /* last: sock_repair() */
     return r;
 }
 
@@ -94,6 +95,7 @@ void sock_opt_release(struct sock *so)
     struct sock_rare *r = so->rare;
     if (!r)
         return;
+    so->rare = NULL; /* first: sock_repair() */
     LIST_FOREACH_SAFE (n, &r->groups) {
         struct sock_group *g = container_of(n, struct sock_group, node);
         list_remove(n);
@@ -101,7 +103,6 @@ void sock_opt_release(struct sock *so)
     }
     ring_clear(&r->cork);
     slab_free(&st->rares, r);
-    so->rare = NULL;
 }
 
 int sock_opt_inherit(struct sock *so, const struct sock *listener)

@@ -154,6 +154,8 @@ static void judge(struct tcp *tcp, struct tcp_pcb *pcb)
     } else if (pcb == tcp->current && pcb->state != TCP_LISTEN && pcb->state != TCP_CLOSED &&
                !is_stray(pcb)) {
         doom(tcp, pcb);
+    } else if (pcb == tcp->current && !is_stray(pcb)) {
+        clear_rings(tcp, pcb); /* its connection was over, or being forgotten */
     }
 }
 

@@ -53,7 +53,11 @@ struct sim {
     uint64_t next_cookie;
     uint64_t progress_us; /* the last time that somebody got somewhere */
     bool trace;
+    size_t leak_max; /* bytes that may be lost without complaint, in each arena */
 };
+
+/* The first host's arena is shared with the children of this process. */
+extern bool sim_arena_shared;
 
 #define SIM_ARENA_BYTES (256u << 20)
 

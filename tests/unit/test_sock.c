@@ -165,6 +165,7 @@ int main(void)
     suite_add_tcase(s, test_sock_wait());
     suite_add_tcase(s, test_sock_memory());
     suite_add_tcase(s, test_stack());
+    suite_add_tcase(s, test_stack_repair());
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -26,6 +26,7 @@ TCase *test_sock_opt(void);
 TCase *test_sock_wait(void);
 TCase *test_sock_memory(void);
 TCase *test_stack(void);
+TCase *test_stack_repair(void);
 
 extern struct sim world;
 #define HOST_A (&world.host[0])
