@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "io/keeper.h"
 #include "process.h"
 #include "shim.h"
 
@@ -160,8 +161,10 @@ static int execute(const struct image *im, char *const envp[])
     bool vforked = shim_is_vfork_child();
     if (vforked)
         fd_mark_all_shared();
-    else
+    else {
         engine_freeze();
+        keeper_note_exec();
+    }
     keep_open(&h, true);
     int r = execute_real(im, env);
     keep_open(&h, false);

@@ -11,7 +11,6 @@
 
 #include "epset.h"
 #include "pollset.h"
-#include "io/guard.h"
 #include "process.h"
 #include "shim.h"
 #include "streams.h"
@@ -78,12 +77,10 @@ static void fork_prepare(void)
     signal_fork_prepare();
 }
 
-static void fork_done(bool child)
+static void fork_done(void)
 {
     signal_fork_done();
     fd_fork_done();
-    if (child)
-        guard_forget();
     process_unlock();
     shim_out();
 }
@@ -93,7 +90,7 @@ static void fork_parent(void)
     epset_fork_parent();
     if (forking_engine)
         engine_fork_parent();
-    fork_done(false);
+    fork_done();
 }
 
 static void fork_child(void)
@@ -105,7 +102,7 @@ static void fork_child(void)
     streams_fork_child();
     if (forking_engine)
         engine_fork_child();
-    fork_done(true);
+    fork_done();
 }
 
 void process_init(void)

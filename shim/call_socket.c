@@ -3,6 +3,7 @@
 
 #include "call.h"
 #include "epset.h"
+#include "io/guard.h"
 #include "port.h"
 
 static bool stack_handles(int domain, int type, int protocol)
@@ -110,7 +111,7 @@ int shim_give_to_kernel(int fd)
         if (e && e->kind == FD_STACK && e->cookie == cookie)
             fd_set_kind(i, FD_KERNEL);
     }
-    return guarded ? port_unguard(fd, type, (struct sockaddr *)&local, len) : 0;
+    return guarded ? guard_give_back(fd, type, (struct sockaddr *)&local, len) : 0;
 }
 
 /* The frame of a call on a socket: body runs within an entry and may ask for the kernel. */

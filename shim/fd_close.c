@@ -24,6 +24,7 @@ static void linger(struct sock *so)
 void fd_release(int fd)
 {
     if (fd_kind(fd) == FD_STACK && fd_is_alone(fd)) {
+        int wait = -1;
         engine_enter();
         struct sock *so = fd_sock(fd);
         if (so)
@@ -31,12 +32,12 @@ void fd_release(int fd)
         so = fd_sock(fd);
         if (so) {
             struct stack *st = so->stack;
-            uint16_t guarded = so->type == SOCK_STREAM ? so->port_guard : 0;
+            uint16_t port = so->tcp ? tcp_local(so->tcp)->port : 0;
             sock_close(so);
-            if (guarded)
-                guard_keep(st, fd, guarded);
+            wait = guard_closed(st, port, true);
         }
         engine_leave();
+        guard_wait(wait);
     }
     struct epset *set = NULL;
     if (fd_kind(fd) == FD_EPOLL && fd_is_alone_here(fd))

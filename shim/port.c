@@ -8,6 +8,7 @@
 
 #include "call.h"
 #include "io/guard.h"
+#include "io/keeper.h"
 #include "port.h"
 
 static bool is_bound(const struct sock *so)
@@ -20,35 +21,45 @@ static bool is_connected(const struct sock *so)
     return so->tcp ? tcp_remote(so->tcp)->port != 0 : so->udp->connected;
 }
 
+static int bind_stack(struct sock *so, const struct endpoint *local)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+
+    sock_addr_put(so, local, (struct sockaddr *)&name, &len);
+    return sock_bind(so, (const struct sockaddr *)&name, len);
+}
+
 /* Binds fd in the kernel and so in the stack; local->port 0: the kernel chooses. */
 static int bind_both(int fd, struct sock *so, struct endpoint *local)
 {
     uint64_t cookie = so->cookie;
     struct stack *st = so->stack;
     int type = so->type;
+    bool dual = !addr_is_v4(&local->addr);
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(local->port)};
 
     /* After the stack has refused what the kernel had granted, the placeholder is bound already. */
-    if (!so->port_guard || so->port_guard != local->port) {
-        struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(local->port)};
-        bool dual = !addr_is_v4(&local->addr);
-        if (!dual)
-            sin.sin_addr.s_addr = htonl(addr_get_v4(&local->addr));
-        engine_leave();
-        int r = guard_bind(fd, type, &sin, dual);
-        engine_enter();
-        /* What is left of earlier connections need not keep the port: the stack knows the rules. */
-        if (r == -EADDRINUSE && type == SOCK_STREAM && guard_yield(local->port))
-            r = guard_bind(fd, type, &sin, dual);
-        if (sock_by_cookie(st, cookie) != so)
-            return -EBADF;
-        if (r < 0)
-            return r;
-        so->port_guard = local->port = ntohs(sin.sin_port);
-    }
-    struct sockaddr_storage name;
-    socklen_t len = sizeof(name);
-    sock_addr_put(so, local, (struct sockaddr *)&name, &len);
-    return sock_bind(so, (const struct sockaddr *)&name, len);
+    if (so->port_guard && so->port_guard == local->port)
+        return bind_stack(so, local);
+    if (!dual)
+        sin.sin_addr.s_addr = htonl(addr_get_v4(&local->addr));
+    engine_leave();
+    int r = guard_bind(fd, type, &sin, dual);
+    engine_enter();
+    bool alive = sock_by_cookie(st, cookie) == so;
+    if (r < 0)
+        return alive ? r : -EBADF;
+    local->port = ntohs(sin.sin_port);
+    r = alive ? bind_stack(so, local) : -EBADF;
+    bool apart = type == SOCK_STREAM && guard_find_claim(st, local->port);
+    if (alive)
+        so->port_guard = r < 0 && apart ? 0 : local->port;
+    if (apart)
+        guard_settled(st, local->port);
+    if (apart && r < 0)
+        (void)guard_closed(st, local->port, false);
+    return r;
 }
 
 /* Must a socket that is bound to local be the kernel's? Of IPv6 we have no more than the dual-stack
@@ -58,6 +69,20 @@ static bool is_kernel_local(struct sock *so, const struct ip_addr *local)
     if (addr_is_any(local))
         return !addr_is_v4(local) && sock_is_v6only(so);
     return !netif_find_addr(&so->stack->net, local) && engine_is_kernel_destination(local);
+}
+
+/* Has the housekeeper started before the first connection or listener. */
+static int need_keeper(struct sock *so)
+{
+    uint64_t cookie = so->cookie;
+    struct stack *st = so->stack;
+
+    if (!so->tcp || keeper_is_settled())
+        return 0;
+    engine_leave();
+    (void)keeper_start();
+    engine_enter();
+    return sock_by_cookie(st, cookie) == so ? 0 : -EBADF;
 }
 
 int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
@@ -77,9 +102,10 @@ int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t le
 int port_auto(int fd, struct sock *so, const struct ip_addr *dst)
 {
     struct endpoint local = {.addr = so->domain == AF_INET6 ? addr_any6() : addr_any4()};
+    int err = need_keeper(so);
 
-    if (is_bound(so))
-        return 0;
+    if (err || is_bound(so))
+        return err;
     if (sock_is_v6only(so)) /* no IPv4 goes through it: sock_connect(), sock_sendmsg() say so */
         return dst ? 0 : SHIM_KERNEL;
     if (!engine_host_mode())
@@ -113,42 +139,6 @@ int port_before_send(int fd, struct sock *so, const struct msghdr *msg)
         return 0;
     int r = port_destination(so, &dst.addr);
     return r ? r : port_auto(fd, so, &dst.addr);
-}
-
-/* The port that a kernel socket is bound to; 0: none. The form of all addresses begins alike. */
-static int bound_port(int fd, in_port_t *port)
-{
-    struct sockaddr_storage now;
-    struct sockaddr_in in;
-    socklen_t len = sizeof(now);
-
-    if (real.getsockname(fd, (struct sockaddr *)&now, &len) < 0)
-        return -errno;
-    memcpy(&in, &now, sizeof(in));
-    *port = in.sin_port;
-    return 0;
-}
-
-int port_unguard(int fd, int type, const struct sockaddr *addr, socklen_t len)
-{
-    in_port_t port = 0;
-    int unused = 0;
-
-    if (type == SOCK_STREAM) {
-        /* Ends LISTEN; a port that bind() had been told stays bound. */
-        const struct sockaddr none = {.sa_family = AF_UNSPEC};
-        if (real.connect(fd, &none, sizeof(none)) < 0)
-            return -errno;
-        int r = bound_port(fd, &port);
-        if (r < 0)
-            return r;
-        if (port == 0 && real.bind(fd, addr, len) < 0)
-            return -errno;
-    }
-    if (real.setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) < 0 &&
-        errno != ENOENT)
-        return -errno;
-    return 0;
 }
 
 /* Is a name on the AF_INET6 socket fd about IPv4? */

@@ -29,7 +29,5 @@ static inline int port_check(int fd, const struct sockaddr *addr, socklen_t len,
     bool check = fd_kind(fd) == FD_IPV6 && !shim_inside();
     return __builtin_expect(check, 0) ? port_refuse(fd, addr, len, binds) : 0;
 }
-/* Takes the guard off a kernel socket that is bound to addr, which stays bound. 0 or -errno. */
-int port_unguard(int fd, int type, const struct sockaddr *addr, socklen_t len);
 
 #endif

@@ -30,20 +30,22 @@
 #include <unistd.h>
 
 #include "io/clock.h"
+#include "io/door.h"
 #include "io/engine_int.h"
-#include "io/guard.h"
 #include "io/trace.h"
 
 #define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
 #define TRIM_EVERY  4096 /* entries between giving back idle memory */
 #define TRIM_RUNS   64
 #define WAKE_BATCH  64
+#define DOOR_TRIES  2000 /* a millisecond apart */
 
 struct engine engine = {.fds = {-1, -1, -1, -1, -1},
                         .leader_epfd = -1,
                         .leader_kick = -1,
                         .service_epfd = -1,
-                        .arena_fd = -1};
+                        .arena_fd = -1,
+                        .door = -1};
 
 void engine_set_hooks(const struct engine_hooks *hooks)
 {
@@ -227,7 +229,6 @@ void engine_on_timer(void)
     if (read(engine.fds[LOOP_TIMER], &count, sizeof(count)) > 0)
         engine.armed_us = TIMER_NEVER;
     stack_poll(engine.st);
-    guard_sweep(engine.st);
 }
 
 static void on_hostnet(void)
@@ -299,7 +300,9 @@ static int make_stack(const struct config *c)
         return -ENOMEM;
     engine.st->io = engine.sh;
     engine.sh->config = *c;
-    if (getrandom(&engine.sh->id, sizeof(engine.sh->id), 0) != sizeof(engine.sh->id))
+    struct keeper_shared *k = &engine.sh->keeper;
+    if (getrandom(&engine.sh->id, sizeof(engine.sh->id), 0) != sizeof(engine.sh->id) ||
+        getrandom(k->secret, sizeof(k->secret), 0) != sizeof(k->secret))
         return -EIO;
     return lock_init(&engine.sh->lock);
 }
@@ -391,6 +394,7 @@ static int open_process(void)
     for (int s = 0; s < LOOP_SOURCES; s++)
         if (engine.fds[s] >= 0)
             loop_watch(engine.loop, (enum loop_source)s, engine.fds[s], callbacks[s]);
+    keeper_hello();
     return engine_service_start();
 }
 
@@ -455,6 +459,7 @@ static void undo_start(void)
     engine.link = NULL;
     engine.map.base = NULL;
     engine.arena_fd = -1;
+    engine_door_close();
     engine.st = NULL;
     engine.sh = NULL;
     engine.proc = NULL;
@@ -481,19 +486,7 @@ static int start_fresh(const struct config *c, char *why, size_t why_bytes)
     return go(why, why_bytes);
 }
 
-int engine_start(const struct config *c, char *why, size_t why_bytes)
-{
-    if (engine.running)
-        return 0;
-    int err = prepare(c, why, why_bytes);
-    if (!err)
-        err = start_fresh(c, why, why_bytes);
-    if (err && !engine.running)
-        undo_start();
-    return err;
-}
-
-/* ---- exec ---- */
+/* ---- joining a stack: after exec, or by its door ---- */
 
 /* The records of this process's images before exec: their threads are gone. */
 static void remove_past_selves(void)
@@ -506,12 +499,14 @@ static void remove_past_selves(void)
     }
 }
 
-static int join(const struct engine_heirloom *h, char *why, size_t why_bytes)
+/* Maps and opens what is named in h, without a record, a loop or a thread. c: whose log and trace;
+ * NULL: the family's. */
+static int attach(const struct engine_heirloom *h, const struct config *c, char *why,
+                  size_t why_bytes)
 {
     int err = arena_map_attach(&engine.map, h->arena);
     if (err) {
-        snprintf(why, why_bytes, "the stack's memory cannot be mapped again after exec: %s",
-                 strerrordesc_np(-err));
+        snprintf(why, why_bytes, "the stack's memory cannot be mapped: %s", strerrordesc_np(-err));
         return err;
     }
     engine.arena_fd = h->arena;
@@ -521,18 +516,28 @@ static int join(const struct engine_heirloom *h, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "what was inherited is no stack");
         return -EINVAL;
     }
-    err = prepare(&engine.sh->config, why, why_bytes);
+    err = prepare(c ? c : &engine.sh->config, why, why_bytes);
     if (err)
         return err;
     err = link_packet_attach(h->rx, h->tx, engine.sh->ifindex, engine.sh->vnet, &engine.sh->packet,
                              &engine.link);
     if (err) {
-        snprintf(why, why_bytes, "the link cannot be taken over after exec: %s",
-                 strerrordesc_np(-err));
+        snprintf(why, why_bytes, "the link cannot be taken over: %s", strerrordesc_np(-err));
         return err;
     }
     lock();
     engine.link->nif = netif_by_index(&engine.st->net, engine.sh->ifindex);
+    unlock();
+    return 0;
+}
+
+static int join(const struct engine_heirloom *h, const struct config *c, char *why,
+                size_t why_bytes)
+{
+    int err = attach(h, c, why, why_bytes);
+    if (err)
+        return err;
+    lock();
     remove_past_selves();
     unlock();
     return go(why, why_bytes);
@@ -542,9 +547,81 @@ int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
 {
     if (engine.running)
         return 0;
-    int err = join(h, why, why_bytes);
+    int err = join(h, NULL, why, why_bytes);
     if (err && !engine.running)
         undo_start();
+    return err;
+}
+
+int engine_join_as_keeper(const struct engine_heirloom *h, int closed_fd, int bell_fd, char *why,
+                          size_t why_bytes)
+{
+    static struct proc self = {.id = UINT32_MAX}; /* never on any list */
+    int err = attach(h, NULL, why, why_bytes);
+    if (err)
+        return err;
+    list_init(&self.fired);
+    engine.proc = &self;
+    engine.fds[LOOP_LINK] = engine.link->rx_fd;
+    engine.fds[LOOP_CLOSED] = closed_fd;
+    engine.fds[LOOP_DOORBELL] = bell_fd;
+    engine.running = true;
+    return 0;
+}
+
+/* ---- the first start ---- */
+
+void engine_door_close(void)
+{
+    if (engine.door >= 0)
+        engine_fd_close(engine.door);
+    engine.door = -1;
+}
+
+/* Own-address mode: joins the stack that has the address already, or takes its door. 0 with a
+ * stack, 1 without, or -errno. */
+static int join_or_open_door(const struct config *c, char *why, size_t why_bytes)
+{
+    struct hostnet_if hif;
+    struct engine_heirloom h;
+    char addr[ADDR_STR_MAX];
+    int err = hostnet_find(c, &hif, why, why_bytes);
+    if (err)
+        return err;
+    for (int i = 0; i < DOOR_TRIES; i++) {
+        engine.door = door_open(hif.index, &c->address);
+        if (engine.door >= 0)
+            return 1;
+        err = engine.door == -EADDRINUSE ? door_knock(hif.index, &c->address, &h) : engine.door;
+        if (err != -ECONNREFUSED) /* else its keeper is going: once more */
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    engine.door = -1;
+    if (err) {
+        snprintf(why, why_bytes, "the stack that has %s cannot be joined: %s",
+                 addr_str(&c->address, addr), strerrordesc_np(-err));
+        return err;
+    }
+    h = (struct engine_heirloom){engine_fd_hide(h.arena), engine_fd_hide(h.rx),
+                                 engine_fd_hide(h.tx)};
+    return join(&h, c, why, why_bytes);
+}
+
+int engine_start(const struct config *c, char *why, size_t why_bytes)
+{
+    if (engine.running)
+        return 0;
+    int err = c->own_address ? join_or_open_door(c, why, why_bytes) : 1;
+    if (err > 0) {
+        err = prepare(c, why, why_bytes);
+        if (!err)
+            err = start_fresh(c, why, why_bytes);
+    }
+    if (err && !engine.running)
+        undo_start();
+    if (!err && c->own_address)
+        (void)keeper_start();
     return err;
 }
 

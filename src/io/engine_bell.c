@@ -11,11 +11,11 @@
 
 #include "io/engine_int.h"
 
-static socklen_t bell_name(const struct proc *p, struct sockaddr_un *un)
+socklen_t engine_bell_name(uint32_t id, struct sockaddr_un *un)
 {
     *un = (struct sockaddr_un){.sun_family = AF_UNIX};
     int n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "libshim-%016llx-%u",
-                     (unsigned long long)engine.sh->id, p->id);
+                     (unsigned long long)engine.sh->id, id);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
@@ -25,7 +25,7 @@ int engine_bell_open(void)
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    socklen_t len = bell_name(engine.proc, &un);
+    socklen_t len = engine_bell_name(engine.proc->id, &un);
     if (bind(fd, (struct sockaddr *)&un, len) < 0) {
         int err = -errno;
         close(fd);
@@ -51,7 +51,7 @@ void engine_bell_ring_others(void)
         if (!p->doorbell || p == engine.proc)
             continue;
         p->doorbell = false;
-        socklen_t len = bell_name(p, &un);
+        socklen_t len = engine_bell_name(p->id, &un);
         (void)sendto(engine.fds[LOOP_DOORBELL], "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
                      (struct sockaddr *)&un, len);
     }

@@ -4,6 +4,7 @@
  * whatever reason, its control block is closed.
  */
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
@@ -48,8 +49,10 @@ static void on_message(struct nlmsghdr *h)
     uint64_t cookie = m->id.idiag_cookie[0] | (uint64_t)m->id.idiag_cookie[1] << 32;
     struct sock *so = sock_by_cookie(engine.st, cookie);
     if (so) {
+        uint16_t port = so->tcp ? tcp_local(so->tcp)->port : 0;
         log_debug("the last descriptor of socket %llu is gone", (unsigned long long)cookie);
         sock_close(so);
+        (void)guard_closed(engine.st, port, false);
     }
 }
 
@@ -61,13 +64,14 @@ void engine_on_closed(void)
     while ((n = recv(engine.fds[LOOP_CLOSED], buf, sizeof(buf), 0)) != 0) {
         if (n < 0 && errno == ENOBUFS) {
             log_warn("last-close events were lost");
+            engine.closed_lost = true;
             continue;
         }
         if (n < 0)
             return;
         int left = (int)n;
-        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, (unsigned)left);
-             h = NLMSG_NEXT(h, left))
+        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; mnl_nlmsg_ok(h, left);
+             h = mnl_nlmsg_next(h, &left))
             on_message(h);
     }
 }

@@ -25,7 +25,7 @@ void engine_exit(void)
     uint64_t deadline;
     bool more;
 
-    if (!engine.running || engine.stale)
+    if (!engine.running || engine.stale || keeper_is_running(&engine.sh->keeper))
         return;
     st = engine_enter();
     deadline = clock_now_us() + LINGER_US;

@@ -3,10 +3,13 @@
 #define SHIM_IO_ENGINE_INT_H
 
 #include <pthread.h>
+#include <sys/un.h>
 
 #include "io/arena_map.h"
 #include "io/engine.h"
+#include "io/guard.h"
 #include "io/hostnet.h"
+#include "io/keeper.h"
 #include "io/link_packet.h"
 #include "io/loop.h"
 
@@ -15,6 +18,8 @@ struct engine_shared {
     pthread_mutex_t lock; /* process-shared, robust: guards the stack and all of this */
     uint64_t id;          /* of the family, random: names the doorbells */
     struct link_packet_shared packet;
+    struct keeper_shared keeper;
+    struct guard_shared guards;
     struct config config;
     uint32_t ifindex;
     bool vnet;
@@ -44,11 +49,13 @@ struct engine {
     int leader_kick;       /* eventfd in it */
     int service_epfd;      /* the service thread sleeps here */
     int arena_fd;
+    int door;              /* until the housekeeper has it (own-address mode); -1: none */
     int tick;              /* entries since idle memory was last given back */
     uint64_t armed_us;     /* what the timerfd is set to; TIMER_NEVER: not */
     uint32_t *leader_word; /* of the thread that sleeps on leader_epfd; NULL: nobody */
     pthread_t service;
     bool service_started;
+    bool closed_lost; /* last-close events were lost */
     void (*epoll_notify)(void *item, uint32_t fired);
 };
 
@@ -58,6 +65,13 @@ extern struct engine engine;
 /* Drains the link; the callbacks of the loop. Within an entry. */
 void engine_on_link(void);
 void engine_on_timer(void);
+/* The housekeeper's way in: it has no record among the family's processes, no loop and no thread,
+ * and its timers are its own matter. closed_fd: last-close events, or -1; bell_fd: any AF_UNIX
+ * datagram socket to ring others from. */
+int engine_join_as_keeper(const struct engine_heirloom *h, int closed_fd, int bell_fd, char *why,
+                          size_t why_bytes);
+
+void engine_door_close(void);
 
 /* ---- engine_wait.c ---- */
 /* *word was set: wakes the thread that sleeps on it, if one does. Does not touch the word. */
@@ -73,6 +87,8 @@ void engine_on_closed(void);
 
 /* ---- engine_bell.c: doorbells between the processes of a family ---- */
 int engine_bell_open(void); /* descriptor or -errno */
+socklen_t engine_bell_name(uint32_t id,
+                           struct sockaddr_un *un); /* of the process with this proc.id */
 void engine_on_bell(void);
 /* Rings the bells of the other processes whose waiters fired. Within an entry. */
 void engine_bell_ring_others(void);

@@ -112,3 +112,23 @@ int family_each(void (*fn)(void *arg, struct stack *st), void *arg)
     free(seen.inodes);
     return count;
 }
+
+bool family_has_process(ino_t arena)
+{
+    bool found = false;
+    DIR *proc = opendir("/proc");
+    if (!proc)
+        return false;
+    for (struct dirent *e; !found && (e = readdir(proc));) {
+        struct stat s;
+        if (!isdigit((unsigned char)e->d_name[0]) || atoi(e->d_name) == getpid())
+            continue;
+        int fd = open_arena_of(e->d_name);
+        if (fd < 0)
+            continue;
+        found = fstat(fd, &s) == 0 && s.st_ino == arena;
+        close(fd);
+    }
+    closedir(proc);
+    return found;
+}

@@ -2,6 +2,8 @@
 #ifndef SHIM_IO_FAMILY_H
 #define SHIM_IO_FAMILY_H
 
+#include <sys/types.h>
+
 #include "stack.h"
 
 /*
@@ -10,5 +12,7 @@
  * The number visited, or -errno when /proc cannot be read.
  */
 int family_each(void (*fn)(void *arg, struct stack *st), void *arg);
+/* Has any process but this one the arena with this inode open? */
+bool family_has_process(ino_t arena);
 
 #endif

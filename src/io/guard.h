@@ -6,31 +6,63 @@
 #define SHIM_IO_GUARD_H
 
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include "stack.h"
 
-/* Binds fd (a kernel socket of type SOCK_STREAM or SOCK_DGRAM, AF_INET or AF_INET6, not bound) to
- * *addr and guards the port; port 0: the kernel chooses, and *addr holds the choice. dual: of an
- * AF_INET6 socket *addr, which is INADDR_ANY, stands for ::, all addresses of both families. 0 or
- * bind()'s -errno (EADDRINUSE, EACCES, EADDRNOTAVAIL ...). */
+/*
+ * Has *addr bound and guarded in the kernel, for the placeholder fd of type SOCK_STREAM or
+ * SOCK_DGRAM; port 0: the kernel chooses, and *addr holds the choice. Not within an entry. 0 or
+ * bind()'s -errno (EADDRINUSE, EACCES, EADDRNOTAVAIL ...). A TCP port that the family guards
+ * already is granted without asking: the stack knows the rules between its own. After 0, and the
+ * stack's own bind, the caller says guard_settled(). fd is of AF_INET or AF_INET6; dual: *addr,
+ * which is INADDR_ANY, stands for ::, all addresses of both families.
+ */
 int guard_bind(int fd, int type, struct sockaddr_in *addr, bool dual);
-/* A fresh guard socket for a port whose holder is gone. The descriptor, or -errno. */
-int guard_open(int type, const struct sockaddr_in *addr);
+/* The stack has bound a TCP socket to port, or will not. Within an entry. */
+void guard_settled(struct stack *st, uint16_t port);
+/*
+ * A TCP socket on port was closed. Within an entry. When the port may be free now, returns a
+ * descriptor to give to guard_wait() outside of the entry, so that others can have the port by the
+ * time that close() returns; -1: nothing to wait for. wait false: does not care.
+ */
+int guard_closed(struct stack *st, uint16_t port, bool wait);
+void guard_wait(int fd);
+/* Binds fd to addr as a plain kernel socket, after guard_bind() on it, and after the stack has let
+ * go of it. Not within an entry. 0 or -errno. */
+int guard_give_back(int fd, int type, const struct sockaddr *addr, socklen_t len);
+/* A fresh guard socket. The descriptor, or -errno. */
+int guard_open(int type, const struct sockaddr_in *addr, bool dual);
+
+/* While a port that a program chose waits for its last connections, this abstract AF_UNIX name
+ * exists: who wants the port for another stack may wait for it. */
+socklen_t guard_marker_name(uint16_t port, struct sockaddr_un *un);
 
 /*
- * Guards that outlive their sockets. All within an entry.
- *
- * The placeholder fd, which guards port, is about to be closed: if TCP still uses the port, a copy
- * stays behind, hidden. 0 or -errno (no descriptor left; the kernel may then answer for what is
- * left of the connections).
+ * Claims: which TCP ports the housekeeper guards for the family; in the arena, part of struct
+ * engine_shared. A claim and its guard are made by guard_bind(), and taken away by the housekeeper
+ * alone. All within an entry.
  */
-int guard_keep(struct stack *st, int fd, uint16_t port);
-/* Lets go of what was kept for port, so that it can be bound again (SO_REUSEADDR); false: there was
- * nothing. */
-bool guard_yield(uint16_t port);
-/* Lets go of guards whose ports TCP uses no more; a few at a time. */
-void guard_sweep(const struct stack *st);
-/* In a child of fork(): the parent keeps them. */
-void guard_forget(void);
+struct guard_claim {
+    uint32_t addr;    /* IPv4, host order; 0: any address */
+    uint16_t guards;  /* how many: one for each address, or for each socket with SO_REUSEPORT */
+    uint16_t pending; /* binds that the kernel has granted and the stack has not seen yet */
+    bool claimed;
+    bool dual;   /* IPv6 too */
+    bool chosen; /* by the program: given up as early as can be */
+};
+#define GUARD_PAGE_PORTS 256u
+struct guard_shared {
+    struct guard_claim *pages[65536 / GUARD_PAGE_PORTS];
+};
+
+struct guard_claim *guard_find_claim(struct stack *st, uint16_t port); /* NULL: none */
+/* Can the guard of this port go? */
+bool guard_is_idle(struct stack *st, const struct guard_claim *claim, uint16_t port);
+
+/* After the death of a housekeeper: opens the guards of all claims again, and hands each to hold(),
+ * which owns it then and says false when it has had enough. One that is held by somebody is left
+ * out. */
+void guard_restore(struct stack *st, bool (*hold)(uint16_t port, int fd));
 
 #endif

@@ -162,8 +162,18 @@ uint64_t tcp_unacked_bytes(
 uint64_t tcp_unsent_bytes(const struct tcp_pcb *pcb); /* SIOCOUTQNSD */
 bool tcp_at_mark(const struct tcp_pcb *pcb);          /* SIOCATMARK */
 bool tcp_send_drained(const struct tcp_pcb *pcb); /* all data and FIN acknowledged: for SO_LINGER */
-bool tcp_port_used(const struct tcp *tcp,
-                   uint16_t port); /* is anything bound to it, in any state? */
+
+/* How a local port is in use. */
+enum tcp_port_use {
+    TCP_PORT_FREE,
+    TCP_PORT_LINGERS, /* by connections that nobody has and that have nothing to send: in TIME_WAIT,
+                         or in FIN_WAIT_2 with a peer that has been silent for a quarter of a second
+                       */
+    TCP_PORT_BUSY,
+    TCP_PORT_LISTENS,
+};
+enum tcp_port_use tcp_port_use(const struct tcp *tcp, uint16_t port);
+
 uint32_t tcp_backlog_len(const struct tcp_pcb *listener);
 uint32_t tcp_mss(const struct tcp_pcb *pcb); /* current send MSS; 536 before a connection */
 size_t tcp_pcb_bytes(void);                  /* memory of one idle pcb */

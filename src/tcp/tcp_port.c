@@ -9,6 +9,8 @@
 
 #include "tcp/tcp_int.h"
 
+#define TCP_LINGER_SILENCE_US 250000u
+
 static struct tcp_port *port_find(const struct tcp *tcp, uint16_t port)
 {
     /* The number itself is hash enough: the range is small and a bucket more or less is no attack.
@@ -54,9 +56,23 @@ void tcp_port_put(struct tcp *tcp, struct tcp_pcb *pcb)
     slab_free(&tcp->port_slab, p);
 }
 
-bool tcp_port_used(const struct tcp *tcp, uint16_t port)
+enum tcp_port_use tcp_port_use(const struct tcp *tcp, uint16_t port)
 {
-    return port_find(tcp, port) != NULL;
+    const struct tcp_port *p = port_find(tcp, port);
+
+    if (!p)
+        return TCP_PORT_FREE;
+    if (!list_empty(&p->listeners))
+        return TCP_PORT_LISTENS;
+    LIST_FOREACH (n, &p->others) {
+        const struct tcp_pcb *pcb = container_of(n, struct tcp_pcb, on_port);
+        bool over = pcb->state == TCP_TIME_WAIT ||
+                    (pcb->state == TCP_FIN_WAIT_2 &&
+                     tcp->net->now_us - pcb->last_rx_us >= TCP_LINGER_SILENCE_US);
+        if (!pcb->orphan || !over)
+            return TCP_PORT_BUSY;
+    }
+    return TCP_PORT_LINGERS;
 }
 
 /* ---- conflicts ---- */

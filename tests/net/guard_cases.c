@@ -58,9 +58,9 @@ static int hold(char **argv)
     again.sin_port = 0;
     print(guard_bind(fd, type, &again, false));
     close(fd);
-    print(guard_open(type, &a));
+    print(guard_open(type, &a, false));
     a.sin_port = 0;
-    fd = guard_open(type, &a);
+    fd = guard_open(type, &a, false);
     print(fd);
     print(engine_fd_is_private(fd) ? 0 : -EBADF);
     while (read(0, &c, 1) > 0)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io/clock.h"
+#include "io/keeper.h"
 
 #define ARENA_BYTES (64u << 20)
 #define WAKES       64
@@ -62,6 +63,21 @@ bool engine_is_kernel_destination(const struct ip_addr *dst)
 {
     return !addr_is_v4(dst) || addr_is_loopback(dst);
 }
+
+/* No housekeeper. */
+int keeper_start(void)
+{
+    return -ECHILD;
+}
+bool keeper_is_settled(void)
+{
+    return true;
+}
+int keeper_tell(enum keeper_word word, uint32_t value, int fd)
+{
+    return -ECONNREFUSED;
+}
+void keeper_note_exec(void) {}
 
 int engine_start(const struct config *c, char *why, size_t why_bytes)
 {
@@ -221,10 +237,6 @@ int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
     return -ENOSYS;
 }
 void engine_fd_adopt(int fd, bool is_private) {}
-void engine_freeze(void)
-{
-}
-void engine_thaw(void)
-{
-}
+void engine_freeze(void) {}
+void engine_thaw(void) {}
 void engine_exit(void) {}

@@ -1,0 +1,465 @@
+/*
+ * The housekeeper.
+ *
+ * The kernel goes on with a connection after its process is gone: what was written is sent, then
+ * FIN, TIME_WAIT is observed. Here the stack runs in the processes themselves, so somebody must be
+ * left when they are not: a process without a terminal, a parent or a place in the file system,
+ * which holds the arena, the packet sockets and the port guards.
+ *
+ * It watches the family's processes (by pidfds, which they send). While one lives, that one runs
+ * the stack, and the housekeeper sleeps but for messages and its guards. When none is left it runs
+ * the stack itself: frames, timers, and the last-close events that tell it which sockets nobody
+ * holds any more. It ends when no socket is open and TCP has nothing left to do.
+ *
+ *                    a process says hello
+ *          +---------------------------------------+
+ *          v                                       |
+ *      watching  --- the last process is gone --> running --- nothing left ---> exit
+ *
+ * The last-close socket is one with that of the process that started us (its queue is shared), so
+ * it is read here only when that process is gone: then nothing was missed, and nothing is done
+ * twice. If events were lost, because a great many sockets were closed at once, and no process has
+ * the arena open any more, then nobody holds any socket.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+#include "io/door.h"
+#include "io/family.h"
+#include "io/guard.h"
+#include "io/keeper_int.h"
+
+#define EVENTS_MAX         32
+#define GUEST_US           2000000u
+#define PROBES_MAX         3
+#define PROBE_FIRST_US     5000u /* then ten times as long, each time */
+#define RUNNING_LOOK_US    2000u /* between looks at the guards while there is no process */
+#define ABANDONED_EVERY_US 500000u
+
+/* What an event is of, in its data; above 2^32: a process. */
+enum { EVENT_MAIL, EVENT_LINK, EVENT_CLOSED, EVENT_DOOR, EVENT_PROCESS };
+
+/* A process of the family. */
+struct member {
+    uint32_t id; /* proc.id */
+    int pidfd;   /* -1: cannot be watched */
+    uint8_t probes;
+    uint64_t probe_at_us; /* it may have executed something else: look then; TIMER_NEVER */
+};
+
+static struct keeper {
+    int epfd, mail, rx, closed, door;
+    struct engine_heirloom stack;
+    struct member *members;
+    size_t nmembers, room;
+    uint32_t starter;  /* whose last-close socket ours is */
+    bool starter_gone; /* so we read it */
+    bool running;
+    uint64_t next_look_us, next_abandoned_us; /* while running */
+    uint64_t guest_until_us;                  /* somebody was let in, and has not said hello yet */
+} k;
+
+/* ---- members ---- */
+
+static void watch(int fd, uint64_t data)
+{
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = data};
+
+    if (epoll_ctl(k.epfd, EPOLL_CTL_ADD, fd, &ev) < 0)
+        log_warn("housekeeper: a descriptor cannot be watched: %s", strerrorname_np(errno));
+}
+
+static struct member *member_of(uint32_t id)
+{
+    for (size_t i = 0; i < k.nmembers; i++) {
+        if (k.members[i].id == id)
+            return &k.members[i];
+    }
+    return NULL;
+}
+
+static struct proc *proc_of(struct stack *st, uint32_t id)
+{
+    struct proc *p = slab_next(&st->procs, NULL);
+
+    while (p != NULL && p->id != id)
+        p = slab_next(&st->procs, p);
+    return p;
+}
+
+/* pidfd is the member's from now on. */
+static void member_add(uint32_t id, int pidfd)
+{
+    struct member *m = member_of(id);
+
+    if (m == NULL && k.nmembers == k.room) {
+        size_t more = k.room > 0 ? 2 * k.room : 8;
+        m = realloc(k.members, more * sizeof(*m));
+        if (m != NULL) {
+            k.members = m;
+            k.room = more;
+        }
+        m = NULL;
+    }
+    if (member_of(id) != NULL || k.nmembers == k.room) {
+        if (pidfd >= 0)
+            close(pidfd);
+        return;
+    }
+    k.members[k.nmembers++] = (struct member){.id = id, .pidfd = pidfd, .probe_at_us = TIMER_NEVER};
+    if (pidfd >= 0)
+        watch(pidfd, (uint64_t)EVENT_PROCESS << 32 | id);
+    if (k.running) {
+        k.running = false;
+        epoll_ctl(k.epfd, EPOLL_CTL_DEL, k.rx, NULL);
+    }
+}
+
+static void begin_to_run(void)
+{
+    k.running = true;
+    k.next_look_us = k.next_abandoned_us = 0;
+    watch(k.rx, EVENT_LINK);
+}
+
+/* It has ended, or runs something else. */
+static void member_gone(uint32_t id)
+{
+    struct member *m = member_of(id);
+    struct stack *st;
+    struct proc *p;
+
+    if (m == NULL)
+        return;
+    if (m->pidfd >= 0)
+        close(m->pidfd);
+    *m = k.members[--k.nmembers];
+    st = engine_enter();
+    p = proc_of(st, id);
+    if (p != NULL)
+        stack_proc_remove(st, p);
+    engine_leave();
+    if (id == k.starter && !k.starter_gone) {
+        k.starter_gone = true;
+        if (k.closed != k.mail)
+            watch(k.closed, EVENT_CLOSED);
+    }
+    keeper_guards_hurry(clock_now_us());
+    if (k.nmembers == 0 && !k.running)
+        begin_to_run();
+}
+
+/* Processes that ran the stack before we were started. Within an entry. */
+static void find_members(struct stack *st)
+{
+    for (struct proc *p = slab_next(&st->procs, NULL); p != NULL; p = slab_next(&st->procs, p)) {
+        if (member_of(p->id) == NULL)
+            member_add(p->id, (int)syscall(SYS_pidfd_open, p->pid, 0));
+    }
+}
+
+/* ---- processes that may have executed another image ---- */
+
+static bool bell_is_there(uint32_t id)
+{
+    struct sockaddr_un un;
+    socklen_t len = engine_bell_name(id, &un);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool there = fd < 0 || connect(fd, (struct sockaddr *)&un, len) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return there;
+}
+
+static void member_may_exec(uint32_t id, uint64_t now_us)
+{
+    struct member *m = member_of(id);
+
+    if (m != NULL) {
+        m->probes = 0;
+        m->probe_at_us = now_us + PROBE_FIRST_US;
+    }
+}
+
+static void probe_members(uint64_t now_us)
+{
+    for (size_t i = 0; i < k.nmembers; i++) {
+        struct member *m = &k.members[i];
+        if (m->probe_at_us > now_us)
+            continue;
+        if (!bell_is_there(m->id)) {
+            member_gone(m->id);
+            return; /* the others in the next round */
+        }
+        uint64_t wait_us = PROBE_FIRST_US * 10ull;
+        for (uint8_t n = m->probes; n > 0; n--)
+            wait_us *= 10;
+        m->probe_at_us = ++m->probes < PROBES_MAX ? now_us + wait_us : TIMER_NEVER;
+    }
+}
+
+/* ---- messages ---- */
+
+static void answer(int fd)
+{
+    uint64_t one = 1;
+
+    if (fd >= 0 && write(fd, &one, sizeof(one)) < 0)
+        log_debug("housekeeper: nobody waits for the answer");
+}
+
+/* fd: what came with it, or -1. True: it is kept. */
+static bool obey(const struct keeper_message *m, int fd)
+{
+    struct stack *st;
+
+    switch ((enum keeper_word)m->word) {
+    case KEEPER_HELLO:
+        if (k.starter == UINT32_MAX)
+            k.starter = m->value;
+        member_add(m->value, fd);
+        return true;
+    case KEEPER_EXEC:
+        member_may_exec(m->value, clock_now_us());
+        return false;
+    case KEEPER_GUARD:
+        if (fd >= 0)
+            (void)keeper_guards_add((uint16_t)m->value, fd);
+        return fd >= 0;
+    case KEEPER_LOOK:
+        st = engine_enter();
+        keeper_guards_look(st, (uint16_t)m->value, clock_now_us());
+        engine_leave();
+        answer(fd);
+        return false;
+    }
+    return false;
+}
+
+/* One message; false: there is none. */
+static bool read_message(void)
+{
+    const uint64_t *secret = engine.sh->keeper.secret;
+    struct keeper_message m = {0};
+    struct iovec iov = {&m, sizeof(m)};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    int fd = -1;
+    ssize_t n = recvmsg(k.mail, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    if (n < 0)
+        return errno == EINTR;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+            c->cmsg_len == CMSG_LEN(sizeof(fd)))
+            memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+    }
+    bool ours = n == (ssize_t)sizeof(m) && m.secret[0] == secret[0] && m.secret[1] == secret[1];
+    if (!(ours && obey(&m, fd)) && fd >= 0)
+        close(fd);
+    return true;
+}
+
+/* ---- running the stack ---- */
+
+/* Does any process still have the arena? */
+static bool is_abandoned(void)
+{
+    struct stat s;
+
+    return fstat(KEEPER_FD_ARENA, &s) == 0 && !family_has_process(s.st_ino);
+}
+
+static void close_all(struct stack *st)
+{
+    struct sock *next;
+
+    for (struct sock *so = slab_next(&st->socks, NULL); so != NULL; so = next) {
+        next = slab_next(&st->socks, so);
+        sock_close(so);
+    }
+}
+
+static void run_stack(void)
+{
+    struct stack *st = engine_enter();
+    uint64_t now_us = st->net.now_us;
+
+    engine_on_link();
+    stack_poll(st);
+    if (st->socks.live > 0 && engine.closed_lost && now_us >= k.next_abandoned_us) {
+        k.next_abandoned_us = now_us + ABANDONED_EVERY_US;
+        if (is_abandoned())
+            close_all(st);
+    }
+    engine_leave();
+    if (now_us >= k.next_look_us) {
+        k.next_look_us = now_us + RUNNING_LOOK_US;
+        keeper_guards_hurry(now_us);
+    }
+}
+
+static void sweep_guards(void)
+{
+    bool more = keeper_guards_deadline() <= clock_now_us();
+
+    while (more) {
+        struct stack *st = engine_enter();
+        more = keeper_guards_sweep(st, st->net.now_us);
+        engine_leave();
+    }
+}
+
+static bool answer_door(void)
+{
+    if (k.door == k.mail || door_answer(k.door, &k.stack) == 0)
+        return false;
+    k.guest_until_us = clock_now_us() + GUEST_US;
+    return true;
+}
+
+/* Nothing is left to do? Then nobody is told that we are there any more. */
+static bool is_done(void)
+{
+    struct stack *st;
+    bool done;
+
+    if (!k.running || clock_now_us() < k.guest_until_us)
+        return false;
+    st = engine_enter();
+    done = st->socks.live == 0 && !tcp_busy(&st->tcp);
+    if (done)
+        __atomic_store_n(&engine.sh->keeper.state, KEEPER_NONE, __ATOMIC_RELEASE);
+    engine_leave();
+    if (done && (answer_door() || read_message())) { /* somebody has just come in */
+        __atomic_store_n(&engine.sh->keeper.state, KEEPER_RUNNING, __ATOMIC_RELEASE);
+        return false;
+    }
+    return done;
+}
+
+/* ---- the loop ---- */
+
+static int timeout_ms(void)
+{
+    uint64_t now_us = clock_now_us(), at_us = keeper_guards_deadline();
+
+    if (k.running) {
+        struct stack *st = engine_enter();
+        uint64_t stack_us = stack_next_deadline(st);
+        if (stack_us < at_us)
+            at_us = stack_us;
+        if (st->socks.live > 0 && engine.closed_lost && k.next_abandoned_us < at_us)
+            at_us = k.next_abandoned_us;
+        engine_leave();
+    }
+    for (size_t i = 0; i < k.nmembers; i++) {
+        if (k.members[i].probe_at_us < at_us)
+            at_us = k.members[i].probe_at_us;
+    }
+    if (k.running && k.guest_until_us > now_us && k.guest_until_us < at_us)
+        at_us = k.guest_until_us;
+    if (at_us == TIMER_NEVER)
+        return -1;
+    return at_us <= now_us ? 0 : (int)((at_us - now_us) / 1000 + 1);
+}
+
+static void handle(const struct epoll_event *ev)
+{
+    if (ev->data.u64 >> 32 == EVENT_PROCESS) {
+        member_gone((uint32_t)ev->data.u64);
+    } else if (ev->data.u64 == EVENT_CLOSED) {
+        engine_enter();
+        engine_on_closed();
+        engine_leave();
+    }
+    /* Messages and frames are looked for in each round anyway. */
+}
+
+static void loop(void)
+{
+    struct epoll_event ev[EVENTS_MAX];
+
+    do {
+        int n = epoll_wait(k.epfd, ev, EVENTS_MAX, timeout_ms());
+        while (read_message())
+            continue;
+        for (int i = 0; i < n; i++)
+            handle(&ev[i]);
+        (void)answer_door();
+        probe_members(clock_now_us());
+        if (k.running)
+            run_stack();
+        sweep_guards();
+    } while (!is_done());
+}
+
+/* ---- start ---- */
+
+static bool parse(const char *s, int fds[6])
+{
+    return sscanf(s, "%d,%d,%d,%d,%d,%d", &fds[0], &fds[1], &fds[2], &fds[3], &fds[4], &fds[5]) ==
+           6;
+}
+
+/* A guard is a descriptor: as many as may be. */
+static void raise_limit(void)
+{
+    struct rlimit rl;
+
+    if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+        rl.rlim_cur = rl.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &rl);
+    }
+}
+
+int keeper_main(const char *fds)
+{
+    char why[256];
+    int n[6];
+
+    if (!parse(fds, n))
+        return 2;
+    prctl(PR_SET_NAME, KEEPER_NAME);
+    raise_limit();
+    k = (struct keeper){.stack = {n[0], n[1], n[2]},
+                        .rx = n[1],
+                        .closed = n[3],
+                        .mail = n[4],
+                        .door = n[5],
+                        .starter = UINT32_MAX};
+    k.epfd = epoll_create1(EPOLL_CLOEXEC);
+    if (k.epfd < 0 || engine_join_as_keeper(&k.stack, k.closed != k.mail ? k.closed : -1, k.mail,
+                                            why, sizeof(why)) < 0)
+        return 1;
+    if (chdir("/") < 0)
+        log_debug("housekeeper: no way to /");
+    watch(k.mail, EVENT_MAIL);
+    if (k.door != k.mail)
+        watch(k.door, EVENT_DOOR);
+    while (read_message())
+        continue;
+    struct stack *st = engine_enter();
+    engine.sh->keeper.starts = 0;
+    find_members(st);
+    guard_restore(st, keeper_guards_add);
+    engine_leave();
+    loop();
+    return 0;
+}
