@@ -372,6 +372,145 @@ static void timeouts(void)
     close(epfd);
 }
 
+/* ---- many connections, several threads ---- */
+
+enum { CONNECTIONS = 48, THREADS = 4, ROUNDS = 60, MESSAGE = 3000 };
+
+struct talker {
+    int s, epfd, rounds, got;
+};
+
+static struct talker talkers[CONNECTIONS];
+static int talking, finished_event;
+static bool rearm;
+
+static char pattern(const struct talker *t, int at)
+{
+    return (char)(t->rounds * 7 + at);
+}
+
+static void speak(struct talker *t)
+{
+    char m[MESSAGE];
+    for (int i = 0; i < MESSAGE; i++)
+        m[i] = pattern(t, i);
+    if (send(t->s, m, MESSAGE, 0) != MESSAGE)
+        printf("  sending: %s\n", err_name(errno));
+}
+
+/* The socket is readable: takes what is there; after each whole message, says the next. */
+static void listen_to(struct talker *t)
+{
+    char b[1000];
+    ssize_t n;
+    while ((n = recv(t->s, b, sizeof(b), MSG_DONTWAIT)) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            if (b[i] != pattern(t, t->got + (int)i))
+                printf("  a wrong byte\n");
+        t->got += (int)n;
+        if (t->got < MESSAGE)
+            continue;
+        t->got = 0;
+        if (++t->rounds < ROUNDS) {
+            speak(t);
+            continue;
+        }
+        if (__atomic_sub_fetch(&talking, 1, __ATOMIC_SEQ_CST) == 0)
+            eventfd_write(finished_event, 1);
+        return;
+    }
+    if (n == 0 || errno != EAGAIN)
+        printf("  receiving: %zd\n", n);
+    if (rearm && mod(t->epfd, t->s, EPOLLIN | EPOLLET | EPOLLONESHOT, (uint64_t)(t - talkers)) < 0)
+        printf("  mod: %s\n", err_name(errno));
+}
+
+static void *epoll_worker(void *arg)
+{
+    struct epoll_event ev[4];
+    for (;;) {
+        int n = epoll_wait((int)(long)arg, ev, 4, LONG_MS);
+        for (int i = 0; i < n; i++) {
+            if (ev[i].data.u64 == CONNECTIONS)
+                return NULL;
+            listen_to(&talkers[ev[i].data.u64]);
+        }
+        if (n <= 0)
+            return arg;
+    }
+}
+
+static void *poll_worker(void *arg)
+{
+    struct pollfd p[CONNECTIONS / THREADS + 1];
+    int first = (int)(long)arg * CONNECTIONS / THREADS, n = CONNECTIONS / THREADS;
+    for (int i = 0; i < n; i++)
+        p[i] = (struct pollfd){talkers[first + i].s, POLLIN, 0};
+    p[n] = (struct pollfd){finished_event, POLLIN, 0};
+    for (;;) {
+        if (poll(p, (nfds_t)n + 1, LONG_MS) <= 0)
+            return talkers;
+        for (int i = 0; i < n; i++)
+            if (p[i].revents)
+                listen_to(&talkers[first + i]);
+        if (p[n].revents)
+            return NULL;
+    }
+}
+
+/* how: 0 one instance for all threads, 1 one for each, 2 poll. */
+static void talk(int how)
+{
+    pthread_t threads[THREADS];
+    int epfd[THREADS];
+    void *failed;
+    talking = CONNECTIONS;
+    rearm = how == 0;
+    finished_event = eventfd(0, EFD_NONBLOCK);
+    for (int i = 0; i < THREADS; i++) {
+        epfd[i] = how == 0 && i > 0 ? epfd[0] : epoll_create1(0);
+        if (how == 1 || i == 0)
+            add(epfd[i], finished_event, EPOLLIN, CONNECTIONS);
+    }
+    for (int i = 0; i < CONNECTIONS; i++) {
+        struct talker *t = &talkers[i];
+        *t = (struct talker){.s = puppet(), .epfd = epfd[i * THREADS / CONNECTIONS]};
+        tell(t->s, "x");
+        if (how < 2)
+            add(t->epfd, t->s, rearm ? EPOLLIN | EPOLLET | EPOLLONESHOT : EPOLLIN, (uint64_t)i);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, how == 2 ? poll_worker : epoll_worker,
+                       (void *)(long)(how == 2 ? i : epfd[i]));
+    for (int i = 0; i < CONNECTIONS; i++)
+        speak(&talkers[i]);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &failed);
+        R(failed != NULL);
+    }
+    R(talking);
+    for (int i = 0; i < CONNECTIONS; i++)
+        close(talkers[i].s);
+    for (int i = 0; i < (how == 0 ? 1 : THREADS); i++)
+        close(epfd[i]);
+    close(finished_event);
+}
+
+static void one_set_for_all(void)
+{
+    talk(0);
+}
+
+static void a_set_for_each(void)
+{
+    talk(1);
+}
+
+static void poll_in_each(void)
+{
+    talk(2);
+}
+
 const struct named_case thread_cases[] = {
     {"threads: a socket comes later", socket_comes_later},
     {"threads: several wait", several_wait},
@@ -379,6 +518,9 @@ const struct named_case thread_cases[] = {
     {"threads: exclusive", exclusive_wakes_one},
     {"threads: changed while waiting", changed_while_waiting},
     {"threads: cancellation", cancellation},
+    {"threads: one set, many connections", one_set_for_all},
+    {"threads: many sets, many connections", a_set_for_each},
+    {"threads: poll, many connections", poll_in_each},
     {"epoll: signals", signals_in_epoll},
     {"epoll: in and out of handlers", handlers_in_epoll},
     {"epoll: fork", child_uses_it},

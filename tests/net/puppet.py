@@ -8,6 +8,7 @@ TCP 9: lines of commands come in over the connection and are carried out one aft
   d N  wait N milliseconds
   n    read everything up to the end, then say how many bytes it was, and their checksum
   k A P N  open N connections to address A, port P, and keep them
+  x    send everything back, up to the end
   e N  read N bytes from the last of those; E N  from each of them, and close them
   p T  send the text T over the last of those; g N  read N bytes from it, and send them back
   z    close it
@@ -67,6 +68,9 @@ def obey(words, conn, who=None, lines=None):
         elif word == "n":
             data = b"".join(iter(lambda: lines.read(65536), b""))
             conn.sendall(b"%d bytes, sum %d\n" % (len(data), zlib.crc32(data)))
+        elif word == "x":
+            for data in iter(lambda: lines.read1(65536), b""):
+                conn.sendall(data)
         elif word == "k":
             to = (words.pop(0), int(words.pop(0)))
             kept.extend(socket.create_connection(to) for _ in range(int(words.pop(0))))
