@@ -58,6 +58,47 @@ static long call_pselect6(int nfds, fd_set *r, fd_set *w, fd_set *e, const struc
     return pselect(nfds, r, w, e, timeout, mask ? (const sigset_t *)mask[0] : NULL);
 }
 
+/* Those that wait. */
+static long wait_syscall(long n, long a, long b, long c, long d, long e, long f)
+{
+    int fd = (int)a;
+    switch (n) {
+    case SYS_epoll_create1:
+        return epoll_create1(fd);
+    case SYS_epoll_ctl:
+        return epoll_ctl(fd, (int)b, (int)c, (struct epoll_event *)d);
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+        return epoll_wait(fd, (struct epoll_event *)b, (int)c, (int)d);
+#endif
+    case SYS_epoll_pwait:
+        return epoll_pwait(fd, (struct epoll_event *)b, (int)c, (int)d, (const sigset_t *)e);
+    case SYS_epoll_pwait2:
+        return epoll_pwait2(fd, (struct epoll_event *)b, (int)c, (const struct timespec *)d,
+                            (const sigset_t *)e);
+    case SYS_ppoll:
+        return ppoll((struct pollfd *)a, (nfds_t)b, (const struct timespec *)c,
+                     (const sigset_t *)d);
+    case SYS_pselect6:
+        return call_pselect6(fd, (fd_set *)b, (fd_set *)c, (fd_set *)d, (const struct timespec *)e,
+                             (const long *)f);
+#ifdef SYS_epoll_create
+    case SYS_epoll_create:
+        return epoll_create(fd);
+#endif
+#ifdef SYS_select
+    case SYS_select:
+        return select(fd, (fd_set *)b, (fd_set *)c, (fd_set *)d, (struct timeval *)e);
+#endif
+#ifdef SYS_poll
+    case SYS_poll:
+        return poll((struct pollfd *)a, (nfds_t)b, (int)c);
+#endif
+    default:
+        return real.syscall(n, a, b, c, d, e, f);
+    }
+}
+
 /* The call behind a number, with libc's convention for errors. */
 __attribute__((visibility("hidden"))) long shim_syscall(long n, long a, long b, long c, long d,
                                                         long e, long f);
@@ -116,14 +157,6 @@ long shim_syscall(long n, long a, long b, long c, long d, long e, long f)
         return recvmsg(fd, (struct msghdr *)b, (int)c);
     case SYS_recvmmsg:
         return recvmmsg(fd, (struct mmsghdr *)b, (unsigned)c, (int)d, (struct timespec *)e);
-    case SYS_epoll_create1:
-        return epoll_create1(fd);
-    case SYS_epoll_ctl:
-        return epoll_ctl(fd, (int)b, (int)c, (struct epoll_event *)d);
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-        return epoll_wait(fd, (struct epoll_event *)b, (int)c, (int)d);
-#endif
     case SYS_dup:
         return dup(fd);
 #ifdef SYS_dup2
@@ -140,31 +173,8 @@ long shim_syscall(long n, long a, long b, long c, long d, long e, long f)
         return sendfile(fd, (int)b, (off_t *)c, (size_t)d);
     case SYS_splice:
         return splice(fd, (off64_t *)b, (int)c, (off64_t *)d, (size_t)e, (unsigned)f);
-    case SYS_epoll_pwait:
-        return epoll_pwait(fd, (struct epoll_event *)b, (int)c, (int)d, (const sigset_t *)e);
-    case SYS_epoll_pwait2:
-        return epoll_pwait2(fd, (struct epoll_event *)b, (int)c, (const struct timespec *)d,
-                            (const sigset_t *)e);
-    case SYS_ppoll:
-        return ppoll((struct pollfd *)a, (nfds_t)b, (const struct timespec *)c,
-                     (const sigset_t *)d);
-    case SYS_pselect6:
-        return call_pselect6(fd, (fd_set *)b, (fd_set *)c, (fd_set *)d, (const struct timespec *)e,
-                             (const long *)f);
-#ifdef SYS_epoll_create
-    case SYS_epoll_create:
-        return epoll_create(fd);
-#endif
-#ifdef SYS_select
-    case SYS_select:
-        return select(fd, (fd_set *)b, (fd_set *)c, (fd_set *)d, (struct timeval *)e);
-#endif
-#ifdef SYS_poll
-    case SYS_poll:
-        return poll((struct pollfd *)a, (nfds_t)b, (int)c);
-#endif
     default:
-        return real.syscall(n, a, b, c, d, e, f);
+        return wait_syscall(n, a, b, c, d, e, f);
     }
 }
 

@@ -1,4 +1,5 @@
 /* Calls that move data between descriptors, and stdio. */
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 
 #include "cases.h"
@@ -30,9 +31,8 @@ static void counted(int s)
 
 static int file_of(size_t bytes)
 {
-    char name[] = "/tmp/cases.XXXXXX", *text = malloc(bytes);
-    int fd = mkstemp(name);
-    unlink(name);
+    char *text = malloc(bytes);
+    int fd = memfd_create("cases", 0);
     for (size_t i = 0; i < bytes; i++)
         text[i] = (char)(i * 2654435761u >> 24);
     if (write(fd, text, bytes) != (ssize_t)bytes)
