@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "wire/checksum.h"
+#include "wire/icmp.h"
 #include "wire/ipv4.h"
 #include "wire/tcp.h"
 
@@ -181,6 +182,50 @@ static uint64_t queue(struct link_wire_port *p, size_t len)
     return p->busy_until_us;
 }
 
+/* The router's answer to a packet that is too large (RFC 1191 4), sent to p itself. */
+static void refuse(struct link_wire_port *p, const struct link_wire_frame *f,
+                   const struct ipv4_hdr *ip)
+{
+    const uint8_t *packet = f->data + ETH_HDR_BYTES;
+    size_t quoted = ip->hdr_bytes + 8u;
+    size_t len = ETH_HDR_BYTES + IPV4_HDR_MIN + ICMP_HDR_BYTES + quoted;
+    struct link_wire_frame *answer = must(calloc(1, sizeof(*answer) + len));
+    struct eth_hdr eth = {.src = p->link.nif->mac, .dst = p->link.nif->mac, .type = ETHTYPE_IPV4};
+    struct ipv4_hdr back = {.src = ip->dst,
+                            .dst = ip->src,
+                            .total_bytes = (uint16_t)(len - ETH_HDR_BYTES),
+                            .ttl = 60,
+                            .proto = IPPROTO_NUM_ICMP,
+                            .hdr_bytes = IPV4_HDR_MIN};
+    struct icmp_hdr icmp = {.type = ICMP_UNREACHABLE,
+                            .code = ICMP_UNREACH_FRAG_NEEDED,
+                            .seq = (uint16_t)p->impair.path_mtu};
+    uint8_t *out = answer->data;
+
+    answer->len = len;
+    eth.src.b[5] ^= 0x80; /* the router's */
+    out += eth_emit(&eth, out);
+    out += ipv4_emit(&back, out);
+    out += icmp_emit(&icmp, packet, quoted, out);
+    memcpy(out, packet, quoted);
+    arrive(p, answer, p->wire->now_us + p->impair.delay_us);
+    free(answer);
+    p->stats.too_big++;
+}
+
+/* Does the router on the way take the packet? */
+static bool routed(struct link_wire_port *p, const struct link_wire_frame *f)
+{
+    struct ipv4_hdr ip;
+
+    if (!p->impair.path_mtu || f->len <= ETH_HDR_BYTES + p->impair.path_mtu || f->gso_size ||
+        ipv4_parse(f->data + ETH_HDR_BYTES, f->len - ETH_HDR_BYTES, &ip) < 0 || !ip.df ||
+        ip.total_bytes <= p->impair.path_mtu)
+        return true;
+    refuse(p, f, &ip);
+    return false;
+}
+
 static int transmit(struct link_wire_port *p, struct link_wire_frame *f)
 {
     struct link_wire *w = p->wire;
@@ -200,6 +245,8 @@ static int transmit(struct link_wire_port *p, struct link_wire_frame *f)
         p->stats.dropped++;
         return 0;
     }
+    if (!routed(p, f))
+        return 0;
     at += im->delay_us + upto(w, im->jitter_us);
     if (at < p->last_at_us)
         at = p->last_at_us;
@@ -263,17 +310,19 @@ static int send_segment(struct link_wire_port *p, const struct link_wire_frame *
     return r;
 }
 
+/* -ENOBUFS only when nothing of it was sent, for then the sender takes it for lost. */
 static int send_cut(struct link_wire_port *p, const struct link_wire_frame *super,
                     const struct frame *of)
 {
     size_t payload = super->len - of->csum_start - of->l4_bytes, at = 0;
-    int r = 0;
-    for (unsigned i = 0; at < payload && r == 0; i++) {
+    for (unsigned i = 0; at < payload; i++) {
         size_t n = payload - at < of->gso_size ? payload - at : of->gso_size;
-        r = send_segment(p, super, of, at, n, i);
+        int r = send_segment(p, super, of, at, n, i);
+        if (r < 0)
+            return i > 0 ? 0 : r;
         at += n;
     }
-    return r;
+    return 0;
 }
 
 static int wire_output(struct link *l, const struct frame *f)

@@ -27,8 +27,10 @@ struct link_wire_impair {
     uint32_t reorder_ppm; /* held back for up to reorder_us, so that later frames overtake */
     uint64_t reorder_us;
     uint64_t coalesce_us; /* arrivals happen at multiples of this only: batches */
-    bool whole; /* super-frames arrive whole and unfinished, as over veth; otherwise cut and
-                   finished */
+    uint32_t path_mtu; /* a router on the way takes no larger IP packets: those that may not be cut
+                          are answered with ICMP (RFC 1191), the others pass; 0: none */
+    bool whole;        /* super-frames arrive whole and unfinished, as over veth; otherwise cut and
+                          finished */
 };
 
 struct link_wire_stats {
@@ -36,6 +38,7 @@ struct link_wire_stats {
     uint64_t delivered;
     uint64_t dropped; /* by loss, burst, filter and queue */
     uint64_t corrupted, duplicated, reordered;
+    uint64_t too_big; /* answered by the router of path_mtu */
 };
 
 struct link_wire_frame;

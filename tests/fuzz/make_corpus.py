@@ -149,7 +149,82 @@ OPEN = (seg(SYN, opts=O_MSS) + seg() + call(T_ACCEPT))
 OPEN_TS = (seg(SYN, opts=O_MSS | O_SCALE | O_TS, seq_by=7) + seg(opts=O_TS) + call(T_ACCEPT))
 DIAL = call(T_CONNECT) + seg(SYN | ACK, opts=O_MSS | O_OTHER)
 
+# Steps of the target "stack" (fuzz_stack.c).
+S_NEW, S_CLOSE, S_BIND, S_CONNECT, S_LISTEN, S_ACCEPT, S_SEND, S_RECV, S_SHUT, S_OPTION, S_NAMES = range(11)
+S_ARRIVE = bytes([90 << 1])
+S_TCP, S_UDP, S_WATCHED = 1, 0, 2
+S_A, S_B, S_ANY, S_PORT = 0, 1, 2, 0x10
+
+
+def do(host, what, slot, *args):
+    return bytes([host | what << 1, slot, *args])
+
+
+def on_wire(host, fate, *args):
+    return bytes([host | 70 << 1, fate, *args])
+
+
+def passes(exponent):
+    return bytes([110 << 1, exponent])
+
+
+def failing(host, nth):
+    return bytes([host | 126 << 1, nth])
+
+
+S_SERVER = (do(1, S_NEW, 0, S_TCP | S_WATCHED) + do(1, S_BIND, 0, S_ANY | S_PORT, 1) + do(1, S_LISTEN, 0, 4))
+S_CLIENT = do(0, S_NEW, 0, S_TCP | S_WATCHED) + do(0, S_CONNECT, 0, S_B | S_PORT, 1)
+S_OPEN = S_SERVER + S_CLIENT + S_ARRIVE + do(1, S_ACCEPT, 0) + do(0, S_CONNECT, 0, S_B | S_PORT, 1)
+
+
+def sends(host, slot, sixteens=0, bytes_more=9, how=0, *args):
+    return do(host, S_SEND, slot, 0, sixteens, bytes_more, how, *args, 1)
+
+
+def receives(host, slot, thirties=255, *flags):
+    return do(host, S_RECV, slot, thirties, 16, 255, 1 if flags else 0, *flags)
+
+
 CORPUS = {
+    "stack": {
+        "talk": S_OPEN + sends(0, 0) + S_ARRIVE + receives(1, 1) + sends(1, 1, 200) + S_ARRIVE + receives(0, 0)
+        + do(0, S_CLOSE, 0) + S_ARRIVE + receives(1, 1) + do(1, S_CLOSE, 1) + S_ARRIVE + passes(27) * 3,
+        "half-close": S_OPEN + do(0, S_SHUT, 0, 1) + S_ARRIVE + receives(1, 1) + sends(1, 1, 99) + S_ARRIVE
+        + receives(0, 0) + do(1, S_SHUT, 1, 1) + S_ARRIVE + passes(26),
+        "refused": do(0, S_NEW, 0, S_TCP) + do(0, S_CONNECT, 0, S_B | S_PORT, 1) + S_ARRIVE
+        + do(0, S_CONNECT, 0, S_B | S_PORT, 1) * 2,
+        "unanswered": do(0, S_NEW, 0, S_TCP) + do(0, S_CONNECT, 0, 6 | S_PORT, 1) + passes(20) * 8
+        + do(0, S_CONNECT, 0, 6 | S_PORT, 1),
+        "simultaneous": do(0, S_NEW, 0, S_TCP) + do(0, S_BIND, 0, S_ANY | S_PORT, 1)
+        + do(1, S_NEW, 0, S_TCP) + do(1, S_BIND, 0, S_ANY | S_PORT, 1) + do(0, S_CONNECT, 0, S_B | S_PORT, 1)
+        + do(1, S_CONNECT, 0, S_A | S_PORT, 1) + S_ARRIVE + sends(0, 0) + sends(1, 0) + S_ARRIVE,
+        "lost": S_OPEN + (sends(0, 0, 250) + on_wire(0, 1, 1) + on_wire(0, 2, 1) + S_ARRIVE + passes(18)) * 6,
+        "changed": S_OPEN + b"".join(sends(0, 0, 40) + on_wire(0, 3, 1, 0, at, 0, value, 1)
+                                     + on_wire(1, 3, 1, 0, at + 1, 0, value, 1) + S_ARRIVE
+                                     for at, value in ((46, 1), (47, 255), (38, 128), (41, 7), (54, 5), (48, 0))),
+        "raw": S_OPEN + on_wire(0, 4, 42, 0, *eth(0x0806, arp(1))) + S_ARRIVE,
+        "abort": S_OPEN + do(0, S_OPTION, 0, 2, 8, 13, 1, 0, 0, 0, 0, 0, 0, 0) + sends(0, 0) + do(0, S_CLOSE, 0)
+        + S_ARRIVE + receives(1, 1),
+        "unread": S_OPEN + sends(1, 1) + S_ARRIVE + do(0, S_CLOSE, 0) + S_ARRIVE + sends(1, 1),
+        "dissolved": S_OPEN + do(0, S_CONNECT, 0, 0x80, 0, 1) + S_ARRIVE + do(0, S_CONNECT, 0, S_B | S_PORT, 1)
+        + S_ARRIVE,
+        "datagrams": do(1, S_NEW, 0, S_UDP | S_WATCHED) + do(1, S_BIND, 0, S_ANY | S_PORT, 1) + do(0, S_NEW, 0, S_UDP)
+        + do(0, S_SEND, 0, S_B | S_PORT, 90, 3, 3, 1) + S_ARRIVE + receives(1, 0)
+        + do(0, S_CONNECT, 0, S_B | 0x20, 1) + sends(0, 0) + S_ARRIVE + receives(0, 0),
+        "datagrams-controlled": do(1, S_NEW, 0, S_UDP) + do(1, S_BIND, 0, S_ANY | S_PORT, 1)
+        + b"".join(do(1, S_OPTION, 0, 3 | 1 << 4, name, 1, 0, 0, 0) for name in (8, 11, 12, 13, 20))
+        + do(0, S_NEW, 0, S_UDP)
+        + do(0, S_SEND, 0, S_B | S_PORT, 0, 9, 7, 16, 20, *struct.pack("=QiiI", 20, 0, 2, 9), 1)
+        + S_ARRIVE + receives(1, 0) + do(1, S_SEND, 0, S_A | 0x30, 0, 9, 3, 1) + S_ARRIVE + receives(1, 0, 255, 0, 0, 32, 0),
+        "corked": do(0, S_NEW, 0, S_UDP) + do(0, S_CONNECT, 0, S_B | S_PORT, 1)
+        + sends(0, 0, 1, 1, 8, 0, 0, 0x80, 0)[:-1] + b"\0\0\x80\0" + sends(0, 0) + do(0, S_CLOSE, 0),
+        "options": S_OPEN + b"".join(do(0, S_OPTION, 0, how | level << 4, name, *([1, 0, 0, 0] if how & 1 else []))
+                                     for level in range(4) for name in range(0, 64) for how in (3,)),
+        "memory": b"".join(failing(i % 2, i) + S_OPEN + sends(0, 0, 200) + S_ARRIVE + receives(1, 1) + do(0, S_CLOSE, 0)
+                           + do(1, S_CLOSE, 0) + do(1, S_CLOSE, 1) + S_ARRIVE for i in range(1, 12)),
+        "many": S_SERVER + b"".join(do(0, S_NEW, i, S_TCP) + do(0, S_CONNECT, i, S_B | S_PORT, 1) for i in range(6))
+        + S_ARRIVE + do(1, S_ACCEPT, 0) * 7 + do(1, S_CLOSE, 0) + S_ARRIVE,
+    },
     "tcp_machine": {
         "passive": b"\0" + OPEN + seg(length=20) + call(T_RECV, 255) + call(T_SEND, 40) + seg()
         + seg(FIN | ACK) + call(T_CLOSE) + seg(),

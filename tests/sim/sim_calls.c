@@ -150,7 +150,8 @@ static void call_recv(struct caller *c, struct subject *x)
     struct iovec iov = {buf, sim_below(s, sizeof(buf))};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t r = sock_recvmsg(x->so, &msg, 0, flags);
-    MAY("recv", r, EAGAIN, ENOTCONN, ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, EPIPE);
+    MAY("recv", r, EMSGSIZE, EAGAIN, ENOTCONN, ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH,
+        EPIPE);
     if (r <= 0)
         return;
     uint64_t at = x->type == SOCK_STREAM ? x->received : 0;

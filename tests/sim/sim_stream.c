@@ -63,7 +63,8 @@ struct scene {
     struct conn *conns;
     unsigned nconns;
     int sndbuf, rcvbuf; /* 0: default */
-    bool nodelay, cork;
+    bool nodelay, reno, slow_acks, keepalive, lowat;
+    int maxseg, clamp;
 };
 
 static void stream_over(struct stream *st, int error)
@@ -266,6 +267,22 @@ static void scene_options(const struct scene *sc, struct sim *s, struct sock *so
         set_int(s, so, SOL_SOCKET, SO_RCVBUFFORCE, sc->rcvbuf);
     if (sc->nodelay)
         set_int(s, so, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (sc->reno)
+        sock_setsockopt(so, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+    if (sc->slow_acks)
+        set_int(s, so, IPPROTO_TCP, TCP_QUICKACK, 0);
+    if (sc->maxseg)
+        set_int(s, so, IPPROTO_TCP, TCP_MAXSEG, sc->maxseg);
+    if (sc->clamp)
+        set_int(s, so, IPPROTO_TCP, TCP_WINDOW_CLAMP, sc->clamp);
+    if (sc->lowat)
+        set_int(s, so, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4000);
+    if (sc->keepalive) {
+        set_int(s, so, SOL_SOCKET, SO_KEEPALIVE, 1);
+        set_int(s, so, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+        set_int(s, so, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+        set_int(s, so, IPPROTO_TCP, TCP_KEEPCNT, 20);
+    }
 }
 
 /* Starts st on so; false: no memory, so is closed. */
@@ -432,37 +449,32 @@ static bool conn_may_be_half_open(const struct sim *s, const struct conn *c)
 }
 
 /* A reset may be lost, and who only reads then waits for ever, as on any network (RFC 9293 3.5.1):
- * closes those who were left alone long ago. */
-static void scene_relieve(struct scene *sc, struct sim *s)
+ * closes those whose peer is long gone, or never was, and who would wait for ever. True when there
+ * are such. */
+static bool scene_relieve(struct scene *sc, struct sim *s)
 {
+    bool any = false, idle = sim_is_idle(s);
     for (unsigned i = 0; i < sc->nconns; i++) {
         struct conn *c = &sc->conns[i];
         for (int side = 0; side < 2; side++) {
             struct stream *st = &c->end[side], *peer = &c->end[!side];
-            if (!st->so || !conn_may_be_half_open(s, c) || !peer->over ||
-                s->wire.now_us - peer->over_us < RELIEF_US)
+            if (!st->so || peer->so || !conn_may_be_half_open(s, c))
+                continue;
+            any = true;
+            if (!idle && (!peer->over || s->wire.now_us - peer->over_us < RELIEF_US))
                 continue;
             link_wire_enter(st->task.host->port);
             stream_over(st, 0);
             link_wire_leave(st->task.host->port);
         }
     }
+    return any;
 }
 
 static bool scene_is_busy(const struct scene *sc)
 {
     for (unsigned i = 0; i < sc->nconns; i++)
         if (sc->conns[i].end[CLIENT].so || sc->conns[i].end[SERVER].so)
-            return true;
-    return false;
-}
-
-/* Is there a connection with one end gone and the other not told? */
-static bool scene_waits_for_relief(const struct scene *sc, const struct sim *s)
-{
-    for (unsigned i = 0; i < sc->nconns; i++)
-        if (conn_may_be_half_open(s, &sc->conns[i]) &&
-            (sc->conns[i].end[0].over || sc->conns[i].end[1].over))
             return true;
     return false;
 }
@@ -492,8 +504,7 @@ static void scene_wait(struct scene *sc, struct sim *s)
 {
     while (scene_is_busy(sc)) {
         sim_run(s, s->wire.now_us + 10000000);
-        scene_relieve(sc, s);
-        if (scene_is_busy(sc) && !scene_waits_for_relief(sc, s) && sim_is_idle(s)) {
+        if (!scene_relieve(sc, s) && scene_is_busy(sc) && sim_is_idle(s)) {
             scene_show(sc);
             sim_fail(s, "standstill: a connection is open and no timer runs");
         }
@@ -507,6 +518,12 @@ void sim_run_streams(struct sim *s)
     sc.sndbuf = bufs[sim_below(s, 8)];
     sc.rcvbuf = bufs[sim_below(s, 8)];
     sc.nodelay = sim_chance(s, 30);
+    sc.reno = sim_chance(s, 20);
+    sc.slow_acks = sim_chance(s, 10);
+    sc.keepalive = sim_chance(s, 10);
+    sc.lowat = sim_chance(s, 10);
+    sc.maxseg = sim_chance(s, 10) ? 88 + (int)sim_below(s, 1400) : 0;
+    sc.clamp = sim_chance(s, 10) ? 1152 + (int)sim_below(s, 60000) : 0;
     sc.conns = calloc(sc.nconns, sizeof(*sc.conns));
     scene_listen(&sc, s);
     for (unsigned i = 0; i < sc.nconns; i++) {

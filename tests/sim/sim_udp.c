@@ -28,7 +28,7 @@ static bool is_perfect(const struct sim *s)
     for (unsigned i = 0; i < SIM_HOSTS; i++) {
         const struct link_wire_impair *m = &s->net.impair[i];
         if (m->loss_ppm || m->burst_ppm || m->duplicate_ppm || m->reorder_ppm || m->corrupt_ppm ||
-            m->rate_bps || s->net.arena_limit[i])
+            m->rate_bps || m->path_mtu || s->net.arena_limit[i])
             return false;
     }
     return true;
@@ -54,7 +54,8 @@ static void talker_send(struct talker *t)
         return;
     }
     bool memory = s->net.arena_limit[0] || s->net.arena_limit[1];
-    if (r == -EHOSTUNREACH || r == -EAGAIN || (memory && (r == -ENOMEM || r == -ENOBUFS)))
+    if (r == -EHOSTUNREACH || r == -EAGAIN || r == -EMSGSIZE ||
+        (memory && (r == -ENOMEM || r == -ENOBUFS)))
         return;
     sim_fail(s, "sendmsg of a datagram: %zd", r);
 }
@@ -95,7 +96,7 @@ static bool talker_recv(struct talker *t)
     ssize_t r = sock_recvmsg(t->so, &msg, 0, 0);
     if (r == -EAGAIN)
         return false;
-    if (r == -EHOSTUNREACH || r == -ECONNREFUSED)
+    if (r == -EHOSTUNREACH || r == -ECONNREFUSED || r == -EMSGSIZE)
         return true;
     if (r < HEAD || msg.msg_flags)
         sim_fail(s, "recvmsg of a datagram: %zd, flags %#x", r, (unsigned)msg.msg_flags);
@@ -139,6 +140,10 @@ static void talker_open(struct talker *t, struct talker *peer, struct sim *s, un
     t->to_send = sim_below(s, 100);
     t->gap_us = 1 + sim_below(s, 20000);
     t->max_bytes = sim_chance(s, 30) ? MAX_BYTES : 1 + sim_below(s, 1400);
+    /* Two fragments of one datagram may be damaged so that the checksum does not see it. */
+    uint32_t whole = s->net.mtu - 28 - HEAD;
+    if (s->net.impair[host].corrupt_ppm && t->max_bytes > whole)
+        t->max_bytes = whole;
     sim_task_init(&t->task, s, h, talker_run);
     link_wire_enter(h->port);
     t->so = sim_socket(s, h, SOCK_DGRAM);

@@ -53,6 +53,8 @@ static void make_impair(struct rng *r, struct link_wire_impair *m)
         .coalesce_us = PICK(r, 0, 0, 0, 50, 1000),
         .whole = rng_below(r, 2),
     };
+    if (rng_below(r, 100) < 6)
+        m->path_mtu = PICK(r, 552, 1006, 1400);
     m->jitter_us = rng_below(r, 2) ? m->delay_us / 4 : 0;
     m->reorder_us = m->delay_us ? 1 + rng_below(r, (uint32_t)m->delay_us * 3) : 500;
 }
@@ -79,6 +81,9 @@ static void make_net(struct rng *r, struct sim_net *n)
         if (m->loss_ppm + m->corrupt_ppm >= 50000 || m->burst_ppm ||
             (m->rate_bps && m->rate_bps < 1000000))
             n->lossy = true;
+        /* A router sees segments, not super-frames. */
+        if (m->path_mtu)
+            m->whole = false;
         /* Checksums left unfinished come with super-frames, and only from a sender that may. */
         if (!n->gso_max_bytes && !n->csum_offload)
             m->whole = false;
