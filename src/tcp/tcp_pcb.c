@@ -108,7 +108,13 @@ void tcp_fini(struct tcp *tcp)
 
 bool tcp_busy(const struct tcp *tcp)
 {
-    return tcp->flows.count > 0;
+    if (tcp->flows.count > 0)
+        return true;
+    /* One that a repair has doomed is CLOSED, but its peer does not know yet. */
+    for (const struct tcp_pcb *p = slab_next(&tcp->pcbs, NULL); p; p = slab_next(&tcp->pcbs, p))
+        if (p->doomed)
+            return true;
+    return false;
 }
 
 /* RFC 4022 tcpCurrEstab. */
