@@ -42,7 +42,6 @@ for how in return exit _exit kill; do
     host a "$kind" "$cases" send 192.0.2.2 "$port" 10000000 $how 2>/dev/null
     sunk "10000000 EOF" "10 MB, then $how: all of it and an end"
 done
-# (These connections are in TIME_WAIT now. Their keepers are looked at again at the end of this test.)
 if [ "$kind" = own ]; then
     is "$(keepers)" 1 "they are kept in TIME_WAIT by one process, because they had one address"
 else
