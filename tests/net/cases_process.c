@@ -295,12 +295,8 @@ static void daemonized(void)
 }
 
 const struct named_case process_cases[] = {
-    {"process: how it ends", ends},
-    {"process: fork", forked},
-    {"process: pre-fork", preforked},
-    {"process: inherited by exec", inherited},
-    {"process: failed exec", failed_exec},
-    {"process: passed on", passed},
-    {"process: daemon", daemonized},
-    {NULL, NULL},
+    {"process: how it ends", ends},        {"process: fork", forked},
+    {"process: pre-fork", preforked},      {"process: inherited by exec", inherited},
+    {"process: failed exec", failed_exec}, {"process: passed on", passed},
+    {"process: daemon", daemonized},       {NULL, NULL},
 };
