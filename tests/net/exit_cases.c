@@ -1,5 +1,5 @@
 /*
- * Programs that end in all kinds of ways, and their peer; for test_exit.sh. "Pattern" is a stream
+ * Programs that end in all kinds of ways, and their peer. "Pattern" is a stream
  * whose byte at offset n follows from n.
  *
  *   exit_cases sink PORT             accepts one connection and reads it to its end; prints "BYTES
