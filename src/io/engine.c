@@ -422,6 +422,18 @@ static int prepare(const struct config *c, char *why, size_t why_bytes)
     return 0;
 }
 
+/* The family's trace goes on where its others have got to. */
+static void share_trace(void)
+{
+    if (!engine.env.trace)
+        return;
+    lock();
+    if (!engine.sh->trace)
+        engine.sh->trace = arena_zalloc(engine.st->net.arena, trace_memory_bytes());
+    trace_share(engine.sh->trace);
+    unlock();
+}
+
 /* The process begins to run the stack. */
 static int go(char *why, size_t why_bytes)
 {
@@ -451,6 +463,7 @@ static void undo_start(void)
     }
     if (engine.link)
         engine.link->ops->close(engine.link);
+    trace_share(NULL);
     if (engine.map.base)
         munmap(engine.map.base, engine.map.size);
     if (engine.arena_fd >= 0)
@@ -472,6 +485,7 @@ static int start_fresh(const struct config *c, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "the stack's memory cannot be mapped: %s", strerrordesc_np(-err));
         return err;
     }
+    share_trace();
     lock();
     engine.proc = stack_proc_add(engine.st, getpid()); /* until open_process() makes a full one */
     unlock();
@@ -519,6 +533,7 @@ static int attach(const struct engine_heirloom *h, const struct config *c, char 
     err = prepare(c ? c : &engine.sh->config, why, why_bytes);
     if (err)
         return err;
+    share_trace();
     err = link_packet_attach(h->rx, h->tx, engine.sh->ifindex, engine.sh->vnet, &engine.sh->packet,
                              &engine.link);
     if (err) {

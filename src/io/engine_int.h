@@ -21,6 +21,7 @@ struct engine_shared {
     struct keeper_shared keeper;
     struct guard_shared guards;
     struct config config;
+    void *trace; /* trace_share()'s; NULL: nobody traces */
     uint32_t ifindex;
     bool vnet;
 };

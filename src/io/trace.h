@@ -11,5 +11,10 @@ void trace_event(void *ctx, const struct trace_event *ev);
 /* The same as text without writing it, at most n bytes with the terminating zero; returns the
  * length. For tests. */
 size_t trace_format(const struct trace_event *ev, char *out, size_t n);
+/* What the lines count from: the time of the first event, and the initial sequence numbers. shared:
+ * zero-filled memory of trace_memory_bytes() that all processes with the same trace use, guarded by
+ * their lock; NULL: this process's own, as at first. */
+size_t trace_memory_bytes(void);
+void trace_share(void *shared);
 
 #endif

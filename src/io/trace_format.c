@@ -8,7 +8,8 @@
  *
  * Time counts from the first event. Sequence numbers count from the initial ones of their
  * connection, which a small table remembers; of a connection whose SYN was not seen, from where it
- * was met. Windows are as on the wire.
+ * was met. Windows are as on the wire. What is remembered can lie in memory that the processes of a
+ * family share (trace_share()): the housekeeper's lines then go on where the program's ended.
  *
  * Frames that come in may be anything: they are read through the checked parsers, and what cannot
  * be parsed is said to be malformed. Called within an entry, one thread at a time.
@@ -167,8 +168,25 @@ struct flow {
     bool has_base[2]; /* of the lower end, of the higher one */
 };
 
-static struct flow flows[FLOW_ROWS][FLOW_WAYS];
-static uint64_t flow_clock;
+struct trace_memory {
+    bool begun;
+    uint64_t first_us;
+    uint64_t flow_clock;
+    struct flow flows[FLOW_ROWS][FLOW_WAYS];
+};
+
+static struct trace_memory own_memory;
+static struct trace_memory *memory = &own_memory;
+
+size_t trace_memory_bytes(void)
+{
+    return sizeof(struct trace_memory);
+}
+
+void trace_share(void *shared)
+{
+    memory = shared ? shared : &own_memory;
+}
 
 /* *higher: is the source the higher end? */
 static struct flow *flow_of(const struct ipv4_hdr *ip, const struct tcp_hdr *tcp, int *higher)
@@ -184,11 +202,11 @@ static struct flow *flow_of(const struct ipv4_hdr *ip, const struct tcp_hdr *tcp
     put_be16(key + 4, (uint16_t)low);
     put_be32(key + 6, (uint32_t)(high >> 16));
     put_be16(key + 10, (uint16_t)high);
-    row = flows[((low * 31 + high) * 0x9e3779b97f4a7c15u >> 32) % FLOW_ROWS];
+    row = memory->flows[((low * 31 + high) * 0x9e3779b97f4a7c15u >> 32) % FLOW_ROWS];
     oldest = row;
     for (size_t i = 0; i < FLOW_WAYS; i++) {
         if (row[i].used != 0 && memcmp(row[i].key, key, sizeof(key)) == 0) {
-            row[i].used = ++flow_clock;
+            row[i].used = ++memory->flow_clock;
             return &row[i];
         }
         if (row[i].used < oldest->used)
@@ -196,7 +214,7 @@ static struct flow *flow_of(const struct ipv4_hdr *ip, const struct tcp_hdr *tcp
     }
     memset(oldest, 0, sizeof(*oldest));
     memcpy(oldest->key, key, sizeof(key));
-    oldest->used = ++flow_clock;
+    oldest->used = ++memory->flow_clock;
     return oldest;
 }
 
@@ -615,17 +633,15 @@ static void format_state(struct text *t, const struct trace_event *ev)
 
 size_t trace_format(const struct trace_event *ev, char *out, size_t n)
 {
-    static uint64_t first_us;
-    static bool begun;
     struct text t = {out, n, 0};
 
     if (n == 0)
         return 0;
-    if (!begun) {
-        begun = true;
-        first_us = ev->now_us;
+    if (!memory->begun) {
+        memory->begun = true;
+        memory->first_us = ev->now_us;
     }
-    uint64_t us = ev->now_us > first_us ? ev->now_us - first_us : 0;
+    uint64_t us = ev->now_us > memory->first_us ? ev->now_us - memory->first_us : 0;
     add(&t, "%5llu.%06llu  ", (unsigned long long)(us / 1000000),
         (unsigned long long)(us % 1000000));
     switch (ev->kind) {

@@ -235,6 +235,27 @@ START_TEST(tcp_met_halfway)
 }
 END_TEST
 
+/* What one process has learnt of a connection, another goes on with. */
+START_TEST(shared_memory)
+{
+    struct bytes b = segment(A, 40010, B, 80, TCP_SYN, 5000, 0, "");
+    void *shared = calloc(1, trace_memory_bytes());
+
+    trace_share(shared);
+    clock_us = 7000000;
+    ck_assert_ptr_nonnull(strstr(in(&b), "SYN      seq 0  win"));
+    trace_share(NULL);
+    clock_us = 9000000;
+    b = segment(A, 40010, B, 80, TCP_ACK, 5301, 800, "");
+    ck_assert_ptr_nonnull(strstr(in(&b), "seq 1  ack 1  win"));
+    trace_share(shared);
+    ck_assert_ptr_nonnull(strstr(in(&b), "seq 301  ack 1  win"));
+    ck_assert_ptr_nonnull(strstr(line, "    2.000000  in"));
+    trace_share(NULL);
+    free(shared);
+}
+END_TEST
+
 START_TEST(tcp_many_flows)
 {
     /* A connection that is in use is remembered among a few others, and the table never breaks. */
@@ -543,6 +564,7 @@ TCase *test_io_trace(void)
     tcase_add_test(t, arp);
     tcase_add_test(t, tcp_connection);
     tcase_add_test(t, tcp_met_halfway);
+    tcase_add_test(t, shared_memory);
     tcase_add_test(t, tcp_many_flows);
     tcase_add_test(t, tcp_options);
     tcase_add_test(t, tcp_out);
