@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tcp/tcp.h"
+
 #define PREFIX          "SHIM_"
 #define INTERNAL_PREFIX "SHIM_INTERNAL_"
 
@@ -198,6 +200,12 @@ static bool parse_memory(struct config *c, const char *value)
     return true;
 }
 
+static bool parse_congestion(struct config *c, const char *value)
+{
+    c->congestion = tcp_cc_by_name(value);
+    return c->congestion >= 0;
+}
+
 static bool parse_offload(struct config *c, const char *value)
 {
     c->offload = strcmp(value, "on") == 0;
@@ -208,6 +216,7 @@ static const struct variable variables[] = {
     {"SHIM_ADDRESS", parse_address,
      "a host's IPv4 address with its prefix length, as 192.0.2.7/24"},
     {"SHIM_BUSY_POLL", parse_busy_poll, "microseconds, 0 to 1000000"},
+    {"SHIM_CONGESTION", parse_congestion, "cubic or reno"},
     {"SHIM_FALLBACK", parse_fallback, "\"kernel\""},
     {"SHIM_GATEWAY", parse_gateway, "a host's IPv4 address, as 192.0.2.1"},
     {"SHIM_INTERFACE", parse_interface, "an interface's name, 1 to 15 characters"},
@@ -301,6 +310,7 @@ int config_load(struct config *c, char *why, size_t why_bytes)
         .log_level = LOG_LEVEL_ERROR,
         .memory_bytes = MEMORY_DEFAULT,
         .offload = true,
+        .congestion = -1,
     };
     for (char **e = environ; e != NULL && *e != NULL; e++) {
         if (strncmp(*e, PREFIX, strlen(PREFIX)) != 0 ||

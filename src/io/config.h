@@ -25,6 +25,7 @@ struct config {
     uint64_t memory_bytes; /* SHIM_MEMORY, limit of the arena's use, suffixes K M G; default 4G */
     bool offload; /* SHIM_OFFLOAD=on|off: segmentation and checksum offload on the link; default on
                    */
+    int congestion; /* SHIM_CONGESTION: a number of tcp_cc_by_name(); negative: TCP's default */
 };
 
 /* Reads the environment. 0, or -EINVAL with one line in why (names the variable, what it holds, and

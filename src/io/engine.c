@@ -295,6 +295,8 @@ static int make_stack(const struct config *c)
     engine.st = stack_create(a, seed);
     if (!engine.st)
         return -ENOMEM;
+    if (c->congestion >= 0)
+        engine.st->tcp.congestion = (uint8_t)c->congestion;
     engine.sh = arena_zalloc(a, sizeof(*engine.sh));
     if (!engine.sh)
         return -ENOMEM;

@@ -151,8 +151,7 @@ static int set_congestion(struct sock *so, const struct sock_opt *opt, const voi
     int kind = tcp_cc_by_name(name);
     if (kind < 0)
         return kind;
-    tcp_config(so->tcp)->congestion = (uint8_t)kind;
-    tcp_config_changed(&so->stack->tcp, so->tcp);
+    tcp_set_congestion(&so->stack->tcp, so->tcp, kind);
     return 0;
 }
 

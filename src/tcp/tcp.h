@@ -56,6 +56,7 @@ struct tcp {
     struct siphash_key isn_key;   /* RFC 6528 */
     uint64_t challenge_window_us; /* RFC 5961 7: challenge ACK budget */
     uint32_t challenge_left;
+    uint8_t congestion; /* enum tcp_cc_kind of new pcbs */
     uint32_t orphans;   /* pcbs without an owner */
     uint64_t mem_bytes; /* memory of all send and receive rings */
     struct tcp_stats stats;
@@ -77,7 +78,7 @@ struct tcp_config {
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
     uint32_t rcvlowat, notsent_lowat; /* bytes; notsent_lowat 0: no limit */
     uint32_t window_clamp;
-    uint8_t congestion; /* enum tcp_cc_kind, tcp_int.h */
+    uint8_t congestion; /* enum tcp_cc_kind, tcp_int.h; set by tcp_set_congestion() */
     struct netif *nif;  /* SO_BINDTODEVICE, or NULL */
 };
 
@@ -182,6 +183,8 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
 /* Names of the congestion controls, for TCP_CONGESTION. -ENOENT for an unknown name. */
 int tcp_cc_by_name(const char *name);
 const char *tcp_cc_name(int kind);
+/* From now on pcb's congestion control is kind, of tcp_cc_by_name(). */
+void tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind);
 
 /* ---- entries from below ---- */
 

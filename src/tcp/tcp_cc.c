@@ -3,8 +3,8 @@
  * with one struct tcp_cc_ops; its own state is pcb->cc. The pcb holds the number of the algorithm,
  * for pointers to functions do not go into the arena.
  *
- * cwnd grows only while it is used (RFC 7661 in spirit, as Linux does): what was in flight lately
- * is compared with it.
+ * cwnd grows only while it is used, and shrinks when it is not (RFC 2861; RFC 7661 in spirit, as
+ * Linux does): what was in flight lately is compared with it.
  */
 #include <errno.h>
 
@@ -39,22 +39,72 @@ uint32_t tcp_cc_initial_window(uint32_t mss)
     return u32_min(TCP_IW_SEGMENTS * mss, u32_max(2 * mss, 14600));
 }
 
+/* The algorithm begins, or takes over. */
+static void begin(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    memset(pcb->cc, 0, sizeof(pcb->cc));
+    pcb->cwnd_acked = 0;
+    tcp_cc_hystart_init(pcb);
+    tcp_cc(pcb)->init(tcp, pcb);
+}
+
 void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     pcb->cwnd = tcp_cc_initial_window(pcb->snd_mss);
     if (pcb->retransmits > 1) /* RFC 6928 2: a SYN or SYN,ACK was lost more than once */
         pcb->cwnd = pcb->snd_mss;
     pcb->ssthresh = UINT32_MAX; /* RFC 5681 3.1: arbitrarily high */
-    pcb->cwnd_acked = 0;
     pcb->recover = pcb->iss;
     pcb->recovery = TCP_RECOVERY_NONE;
-    pcb->max_flight = 0;
+    pcb->max_flight = pcb->cwnd_used = 0;
     pcb->max_flight_seq = pcb->snd_nxt;
-    memset(pcb->cc, 0, sizeof(pcb->cc));
-    tcp_cc(pcb)->init(pcb);
+    pcb->cwnd_full_us = tcp->net->now_us;
+    begin(tcp, pcb);
 }
 
-void tcp_cc_sent(struct tcp_pcb *pcb, bool limited)
+void tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind)
+{
+    if (kind < 0 || kind >= TCP_CC_KINDS || kind == pcb->conf.congestion)
+        return;
+    pcb->conf.congestion = (uint8_t)kind;
+    /* cwnd and ssthresh stay: the path is the same. */
+    if (pcb->cwnd)
+        begin(tcp, pcb);
+}
+
+static bool is_used(const struct tcp_pcb *pcb)
+{
+    if (pcb->cwnd < pcb->ssthresh)
+        return pcb->cwnd < 2 * (uint64_t)pcb->max_flight;
+    return pcb->cwnd_limited;
+}
+
+/* RFC 2861 3.2 (RFC 7661 in spirit), as Linux: a window that the program, or the peer's window, has
+ * not used for a round trip is halved towards what was used. ssthresh remembers what was reached.
+ */
+static void validate(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint32_t used;
+    uint64_t now = tcp->net->now_us;
+
+    if (is_used(pcb)) {
+        pcb->cwnd_used = 0;
+        pcb->cwnd_full_us = now;
+        return;
+    }
+    pcb->cwnd_used = u32_max(pcb->cwnd_used, tcp_flight(pcb));
+    if (now - pcb->cwnd_full_us < pcb->rto_us || pcb->recovery != TCP_RECOVERY_NONE || pcb->nospace)
+        return;
+    used = u32_max(pcb->cwnd_used, tcp_cc_initial_window(pcb->snd_mss));
+    if (used < pcb->cwnd) {
+        pcb->ssthresh = u32_max(pcb->ssthresh, pcb->cwnd / 4 * 3);
+        pcb->cwnd = pcb->cwnd - (pcb->cwnd - used) / 2;
+    }
+    pcb->cwnd_used = 0;
+    pcb->cwnd_full_us = now;
+}
+
+void tcp_cc_sent(struct tcp *tcp, struct tcp_pcb *pcb, bool limited)
 {
     uint32_t flight = tcp_flight(pcb);
 
@@ -65,13 +115,13 @@ void tcp_cc_sent(struct tcp_pcb *pcb, bool limited)
     } else if (limited) {
         pcb->cwnd_limited = true;
     }
+    validate(tcp, pcb);
 }
 
-static bool is_used(const struct tcp_pcb *pcb)
+void tcp_cc_rtt(struct tcp_pcb *pcb, uint32_t rtt_us)
 {
     if (pcb->cwnd < pcb->ssthresh)
-        return pcb->cwnd < 2 * (uint64_t)pcb->max_flight;
-    return pcb->cwnd_limited;
+        tcp_cc_hystart_rtt(pcb, rtt_us);
 }
 
 void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
@@ -79,6 +129,21 @@ void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
     if (!is_used(pcb) || pcb->cwnd >= TCP_WINDOW_MAX)
         return;
     tcp_cc(pcb)->ack(tcp, pcb, acked);
+}
+
+uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked)
+{
+    uint32_t grow = tcp_cc_hystart_growth(pcb, acked);
+
+    if (pcb->ssthresh <= pcb->cwnd)
+        return 0; /* HyStart++ has just ended it, and what this ACK brings is of the last round */
+    if (grow < pcb->ssthresh - pcb->cwnd) {
+        pcb->cwnd += grow;
+        return 0;
+    }
+    acked = grow - (pcb->ssthresh - pcb->cwnd);
+    pcb->cwnd = pcb->ssthresh;
+    return acked;
 }
 
 void tcp_cc_restart(struct tcp *tcp, struct tcp_pcb *pcb)
@@ -98,4 +163,6 @@ void tcp_cc_restart(struct tcp *tcp, struct tcp_pcb *pcb)
     pcb->cwnd = u32_max(pcb->cwnd, rw);
     pcb->last_tx_us = tcp->net->now_us;
     pcb->cwnd_limited = false;
+    pcb->cwnd_used = 0;
+    pcb->cwnd_full_us = tcp->net->now_us;
 }

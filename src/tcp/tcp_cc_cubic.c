@@ -123,15 +123,12 @@ static void avoid(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
     }
 }
 
-static void init(struct tcp_pcb *pcb) {}
+static void init(struct tcp *tcp, struct tcp_pcb *pcb) {}
 
 static void ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {
-    if (pcb->cwnd < pcb->ssthresh) { /* slow start, as in tcp_cc_newreno.c */
-        uint32_t grow = u32_min(acked, pcb->ssthresh - pcb->cwnd);
-        pcb->cwnd += grow;
-        acked -= grow;
-    }
+    if (pcb->cwnd < pcb->ssthresh)
+        acked = tcp_cc_slow_start(pcb, acked);
     if (acked)
         avoid(tcp, pcb, acked);
 }

@@ -6,15 +6,12 @@
  */
 #include "tcp/tcp_int.h"
 
-static void init(struct tcp_pcb *pcb) {}
+static void init(struct tcp *tcp, struct tcp_pcb *pcb) {}
 
 static void ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {
-    if (pcb->cwnd < pcb->ssthresh) {
-        uint32_t grow = u32_min(acked, pcb->ssthresh - pcb->cwnd);
-        pcb->cwnd += grow;
-        acked -= grow;
-    }
+    if (pcb->cwnd < pcb->ssthresh)
+        acked = tcp_cc_slow_start(pcb, acked);
     /* RFC 3465 2.1: one SMSS for each cwnd of bytes. */
     pcb->cwnd_acked += acked;
     while (pcb->cwnd_acked >= pcb->cwnd) {

@@ -72,6 +72,16 @@ enum tcp_shut { TCP_SHUT_RD = 1, TCP_SHUT_WR = 2, TCP_SHUT_BOTH = 3 };
 
 enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_CUBIC, TCP_CC_KINDS };
 
+/* HyStart++ (tcp_cc_hystart.c). UINT32_MAX: nothing measured. */
+struct tcp_hystart {
+    uint32_t last_min_us, cur_min_us; /* shortest round trips of the last round and of this one */
+    uint32_t rtt_us;                  /* a sample not counted yet, or 0 */
+    uint32_t css_base_us;             /* what made us careful */
+    uint32_t round_end;               /* the round ends when more than this is acknowledged */
+    uint8_t samples, css_rounds, css_rest;
+    bool css; /* conservative slow start */
+};
+
 /* A local port in use. */
 struct tcp_port {
     struct hash_node node; /* in tcp->ports */
@@ -133,7 +143,10 @@ struct tcp_pcb {
     uint32_t high_rxt;   /* next to be sent again in TCP_RECOVERY_LOSS */
     uint32_t max_flight; /* most in flight lately: was cwnd used at all? */
     uint32_t max_flight_seq;
-    uint64_t cc[6]; /* the congestion control's own */
+    uint32_t cwnd_used;    /* most in flight since cwnd_full_us */
+    uint64_t cwnd_full_us; /* when cwnd was last made use of, or last cut because it was not */
+    uint64_t cc[6];        /* the congestion control's own */
+    struct tcp_hystart hystart;
 
     /* round-trip time (RFC 6298) */
     uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
@@ -466,7 +479,7 @@ uint32_t tcp_iss_ts_offset(const struct tcp *tcp, const struct endpoint *local,
 
 struct tcp_cc_ops {
     const char *name;                                                  /* as Linux calls it */
-    void (*init)(struct tcp_pcb *pcb);                                 /* pcb->cc is zero */
+    void (*init)(struct tcp *tcp, struct tcp_pcb *pcb);                /* pcb->cc is zero */
     void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked); /* grows cwnd */
     uint32_t (*ssthresh)(struct tcp *tcp, struct tcp_pcb *pcb);        /* after a loss */
 };
@@ -479,8 +492,20 @@ void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
 /* Nothing was sent for a while: RFC 5681 4.1. */
 void tcp_cc_restart(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Output stopped; limited: by cwnd. */
-void tcp_cc_sent(struct tcp_pcb *pcb, bool limited);
+void tcp_cc_sent(struct tcp *tcp, struct tcp_pcb *pcb, bool limited);
+/* An ACK took this long, measured exactly. */
+void tcp_cc_rtt(struct tcp_pcb *pcb, uint32_t rtt_us);
 uint32_t tcp_cc_initial_window(uint32_t mss);
+/* Slow start (RFC 5681 3.1) with what acked bytes allow; returns those that are left for congestion
+ * avoidance. */
+uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked);
+
+/* ---- tcp_cc_hystart.c ---- */
+
+void tcp_cc_hystart_init(struct tcp_pcb *pcb);
+void tcp_cc_hystart_rtt(struct tcp_pcb *pcb, uint32_t rtt_us);
+/* What acked bytes add to cwnd in slow start; may end slow start by setting ssthresh. */
+uint32_t tcp_cc_hystart_growth(struct tcp_pcb *pcb, uint32_t acked);
 
 /* ---- tcp_reset.c ---- */
 

@@ -183,7 +183,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     }
     if (ok && fin_due(pcb)) /* it takes a place in the window as bytes do */
         ok = send_frame(tcp, pcb, 0);
-    tcp_cc_sent(pcb, limited);
+    tcp_cc_sent(tcp, pcb, limited);
     arm_timers(tcp, pcb, !ok);
     tcp_sndbuf_tell(tcp, pcb);
 }

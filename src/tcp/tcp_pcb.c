@@ -75,6 +75,7 @@ size_t tcp_pcb_bytes(void)
 int tcp_init(struct tcp *tcp, struct net *net)
 {
     tcp->net = net;
+    tcp->congestion = TCP_CC_CUBIC;
     slab_init(&tcp->pcbs, net->arena, sizeof(struct tcp_pcb));
     slab_init(&tcp->port_slab, net->arena, sizeof(struct tcp_port));
     slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
@@ -196,7 +197,6 @@ static const struct tcp_config defaults = {
     .ttl = IP_TTL_DEFAULT,
     .linger2_ms = 60000,
     .rcvlowat = 1,
-    .congestion = TCP_CC_CUBIC,
 };
 
 struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
@@ -219,6 +219,7 @@ struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
     timer_init(&pcb->slow, TCP_TIMER_SLOW);
     pcb->local.addr = pcb->remote.addr = addr_any4();
     pcb->conf = defaults;
+    pcb->conf.congestion = tcp->congestion;
     ring_init(&pcb->snd, tcp->net->arena, 0);
     ring_init(&pcb->rcv, tcp->net->arena, 0);
     ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);

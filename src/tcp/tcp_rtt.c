@@ -64,6 +64,7 @@ void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg
     if (pcb->rtt_timing && seq_ge(seg->ack, pcb->rtt_seq)) {
         pcb->rtt_timing = false;
         tcp_rtt_sample(pcb, tcp->net->now_us - pcb->rtt_at_us);
+        tcp_cc_rtt(pcb, (uint32_t)(tcp->net->now_us - pcb->rtt_at_us));
         return;
     }
     if (!pcb->ts_ok || !seg->opt.has_ts ||

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "io/config.h"
+#include "tcp/tcp.h"
 
 /* Loads with exactly these variables, separated by single spaces. */
 static int load(const char *vars, struct config *c, char *why, size_t why_bytes)
@@ -60,6 +61,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(c.busy_poll_us, 0);
     ck_assert_uint_eq(c.memory_bytes, 4ull << 30);
     ck_assert(c.offload);
+    ck_assert_int_lt(c.congestion, 0);
 }
 END_TEST
 
@@ -80,7 +82,8 @@ START_TEST(everything)
     struct config c =
         good("SHIM_INTERFACE=a-name_of.15chr SHIM_ADDRESS=192.0.2.7/24 "
              "SHIM_GATEWAY=192.0.2.1 SHIM_MTU=1400 SHIM_FALLBACK=kernel SHIM_LOG=debug "
-             "SHIM_TRACE=stderr SHIM_BUSY_POLL=50 SHIM_MEMORY=512M SHIM_OFFLOAD=off");
+             "SHIM_TRACE=stderr SHIM_BUSY_POLL=50 SHIM_MEMORY=512M SHIM_OFFLOAD=off "
+             "SHIM_CONGESTION=reno");
 
     ck_assert_str_eq(c.interface, "a-name_of.15chr");
     ck_assert(c.own_address);
@@ -95,6 +98,7 @@ START_TEST(everything)
     ck_assert_uint_eq(c.busy_poll_us, 50);
     ck_assert_uint_eq(c.memory_bytes, 512ull << 20);
     ck_assert(!c.offload);
+    ck_assert_str_eq(tcp_cc_name(c.congestion), "reno");
 }
 END_TEST
 
@@ -186,6 +190,9 @@ static const struct {
     {"SHIM_MEMORY=-1G", "a size"},
     {"SHIM_OFFLOAD=yes", "on or off"},
     {"SHIM_OFFLOAD=", "on or off"},
+    {"SHIM_CONGESTION=vegas", "SHIM_CONGESTION=vegas makes no sense; it must be cubic"},
+    {"SHIM_CONGESTION=", "reno"},
+    {"SHIM_CONGESTION=Cubic", "reno"},
     {"SHIM_ADRESS=192.0.2.7/24", "SHIM_ADRESS is unknown; there are SHIM_ADDRESS, "},
     {"SHIM_", "SHIM_ is unknown"},
     {"SHIM_LOGS=off", "SHIM_LOGS is unknown"},

@@ -54,7 +54,10 @@ START_TEST(accept_inherits)
     struct linger l = {.l_onoff = 1, .l_linger = 5}, got;
     struct timeval tv = {.tv_sec = 3, .tv_usec = 500000}, tv_got;
     socklen_t len = sizeof(got), tv_len = sizeof(tv_got);
+    char name[16] = "";
+    socklen_t name_len = sizeof(name);
     struct sock *a, *b, *listener = t_listener(80);
+    IN(HOST_B, sock_setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
     t_set(listener, SOL_SOCKET, SO_KEEPALIVE, 1);
     t_set(listener, SOL_SOCKET, SO_OOBINLINE, 1);
     t_set(listener, SOL_SOCKET, SO_PRIORITY, 4);
@@ -75,6 +78,8 @@ START_TEST(accept_inherits)
     ck_assert_int_eq(b->nonblock, 0);
     ck_assert_int_eq(b->pid, 7);
     ck_assert_int_eq(b->conn, SOCK_CONNECTED);
+    IN(HOST_B, sock_getsockopt(b, IPPROTO_TCP, TCP_CONGESTION, name, &name_len));
+    ck_assert_str_eq(name, "reno");
     ck_assert_int_eq(t_get(b, SOL_SOCKET, SO_KEEPALIVE), 1);
     ck_assert_int_eq(t_get(b, SOL_SOCKET, SO_OOBINLINE), 1);
     ck_assert_int_eq(t_get(b, SOL_SOCKET, SO_PRIORITY), 6); /* IP_TOS came after it */

@@ -27,7 +27,7 @@ static void start_cubic(void)
 static void ack(uint32_t bytes)
 {
     w.pcb->snd_nxt = w.pcb->snd_una + w.pcb->cwnd;
-    tcp_cc_sent(w.pcb, true);
+    tcp_cc_sent(&w.tcp, w.pcb, true);
     tcp_cc_ack(&w.tcp, w.pcb, bytes);
 }
 
@@ -79,9 +79,95 @@ END_TEST
 START_TEST(unused_window_stays)
 {
     w.pcb->snd_nxt = w.pcb->snd_una + 4 * MSS;
-    tcp_cc_sent(w.pcb, false);
+    tcp_cc_sent(&w.tcp, w.pcb, false);
     tcp_cc_ack(&w.tcp, w.pcb, 4 * MSS);
     ck_assert_uint_eq(w.pcb->cwnd, 10 * MSS);
+}
+END_TEST
+
+/* The window is full of `used` bytes, or not. */
+static void fly(uint32_t used)
+{
+    w.pcb->snd_una = w.pcb->snd_nxt;
+    w.pcb->snd_nxt += used;
+    tcp_cc_sent(&w.tcp, w.pcb, used >= w.pcb->cwnd);
+}
+
+/* RFC 2861 3.2: each retransmission timeout in which less than half was used takes half of the
+ * difference away; ssthresh stays where slow start shall end. */
+START_TEST(window_that_is_not_used_shrinks)
+{
+    w.pcb->cwnd = 100 * MSS;
+    w.pcb->ssthresh = 50 * MSS;
+    fly(100 * MSS);
+    for (int i = 0; i < 9; i++) {
+        w.net.now_us += w.pcb->rto_us / 10;
+        fly(20 * MSS);
+        ck_assert_uint_eq(w.pcb->cwnd, 100 * MSS);
+    }
+    w.net.now_us += w.pcb->rto_us / 10;
+    fly(10 * MSS);
+    ck_assert_uint_eq(w.pcb->cwnd, 60 * MSS); /* 20 were used at most */
+    ck_assert_uint_eq(w.pcb->ssthresh, 75 * MSS);
+    fly(10 * MSS);
+    ck_assert_uint_eq(w.pcb->cwnd, 60 * MSS);
+    for (int i = 0; i < 10; i++) {
+        w.net.now_us += w.pcb->rto_us;
+        fly(1 * MSS);
+    }
+    ck_assert_uint_ge(w.pcb->cwnd, 10 * MSS); /* never below the initial window */
+    ck_assert_uint_le(w.pcb->cwnd, 11 * MSS);
+}
+END_TEST
+
+START_TEST(window_that_is_used_stays)
+{
+    w.pcb->cwnd = w.pcb->ssthresh = 100 * MSS;
+    for (int i = 0; i < 20; i++) {
+        fly(100 * MSS);
+        w.net.now_us += w.pcb->rto_us * 3 / 4;
+        fly(2 * MSS); /* a pause shorter than a timeout */
+    }
+    ck_assert_uint_eq(w.pcb->cwnd, 100 * MSS);
+    /* Nor does one shrink that waits for the program's own buffer. */
+    w.pcb->nospace = true;
+    for (int i = 0; i < 5; i++) {
+        w.net.now_us += w.pcb->rto_us;
+        fly(2 * MSS);
+    }
+    ck_assert_uint_eq(w.pcb->cwnd, 100 * MSS);
+}
+END_TEST
+
+START_TEST(switching_keeps_the_window)
+{
+    w.pcb->cwnd = 30 * MSS;
+    w.pcb->ssthresh = 20 * MSS;
+    w.pcb->cwnd_acked = 29 * MSS;
+    w.pcb->cc[0] = 12345;
+    tcp_set_congestion(&w.tcp, w.pcb, TCP_CC_CUBIC);
+    ck_assert_str_eq(tcp_cc(w.pcb)->name, "cubic");
+    ck_assert_uint_eq(w.pcb->cwnd, 30 * MSS);
+    ck_assert_uint_eq(w.pcb->ssthresh, 20 * MSS);
+    ck_assert_uint_eq(w.pcb->cwnd_acked, 0);
+    ck_assert_uint_eq(w.pcb->cc[0], 0);
+    w.pcb->cc[0] = 12345;
+    tcp_set_congestion(&w.tcp, w.pcb, TCP_CC_CUBIC); /* the same: nothing happens */
+    ck_assert_uint_eq(w.pcb->cc[0], 12345);
+    tcp_set_congestion(&w.tcp, w.pcb, 200);
+    tcp_set_congestion(&w.tcp, w.pcb, -2);
+    ck_assert_str_eq(tcp_cc(w.pcb)->name, "cubic");
+}
+END_TEST
+
+START_TEST(the_stack_has_a_default)
+{
+    struct tcp_pcb *pcb;
+
+    w.tcp.congestion = TCP_CC_NEWRENO;
+    pcb = tcp_open(&w.tcp, &w);
+    ck_assert_str_eq(tcp_cc(pcb)->name, "reno");
+    tcp_close(&w.tcp, pcb);
 }
 END_TEST
 
@@ -218,6 +304,10 @@ TCase *test_tcp_cc(void)
     tcase_add_test(t, avoidance_adds_a_segment_a_window);
     tcase_add_test(t, slow_start_stops_at_ssthresh);
     tcase_add_test(t, unused_window_stays);
+    tcase_add_test(t, window_that_is_not_used_shrinks);
+    tcase_add_test(t, window_that_is_used_stays);
+    tcase_add_test(t, switching_keeps_the_window);
+    tcase_add_test(t, the_stack_has_a_default);
     tcase_add_test(t, loss_halves_what_is_in_flight);
     tcase_add_test(t, window_does_not_overflow);
     tcase_add_test(t, names);
