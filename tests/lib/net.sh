@@ -6,6 +6,7 @@
 #   net_pair own        the same, but A's kernel gets no address: for a stack with an address of its
 #                       own (192.0.2.1/24 is then SHIM_ADDRESS)
 #   net_bridged; bridge OPTION ...   two hosts with a bad cable between them (tests/bridge)
+#   net_namespace NS    adds one with the settings that all of these have
 #   in_a CMD, in_b CMD  run a command there
 #   start_a CMD, start_b CMD   start it in the background; its pid is in $STARTED; it is ended
 #                       when the test ends
@@ -45,19 +46,26 @@ net_cleanup()
     exit "$status"
 }
 
+net_namespace()
+{
+    ip netns add "$1" || exit 1
+    # No IPv6 chatter in the traces.
+    ip netns exec "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
+    # The kernel's defaults, whatever this machine has; and no limit to the rate of its ICMP errors, on which it would
+    # depend how fast the tests run.
+    ip netns exec "$1" sysctl -qw net.ipv4.tcp_rmem="4096 131072 6291456" \
+        net.ipv4.tcp_wmem="4096 16384 4194304" net.ipv4.icmp_ratelimit=0 2>/dev/null
+    ip -n "$1" link set lo up
+}
+
 net_pair()
 {
     trap net_cleanup EXIT
     trap 'exit 1' INT TERM HUP
-    ip netns add "$NS_A" && ip netns add "$NS_B" || exit 1
+    net_namespace "$NS_A"
+    net_namespace "$NS_B"
     ip -n "$NS_A" link add veth0 type veth peer name veth0 netns "$NS_B" || exit 1
     for ns in "$NS_A" "$NS_B"; do
-        # No IPv6 chatter in the traces.
-        ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
-        # The kernel's defaults, whatever this machine has.
-        ip netns exec "$ns" sysctl -qw net.ipv4.tcp_rmem="4096 131072 6291456" \
-            net.ipv4.tcp_wmem="4096 16384 4194304" 2>/dev/null
-        ip -n "$ns" link set lo up
         ip -n "$ns" link set veth0 up
     done
     ip -n "$NS_B" addr add 192.0.2.2/24 dev veth0
@@ -72,9 +80,7 @@ net_bridged()
     trap net_cleanup EXIT
     trap 'exit 1' INT TERM HUP
     for ns in "$NS_A" "$NS_B" "$NS_M"; do
-        ip netns add "$ns" || exit 1
-        ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 2>/dev/null
-        ip -n "$ns" link set lo up
+        net_namespace "$ns"
     done
     ip -n "$NS_A" link add veth0 type veth peer name toa netns "$NS_M" || exit 1
     ip -n "$NS_B" link add veth0 type veth peer name tob netns "$NS_M" || exit 1

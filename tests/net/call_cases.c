@@ -72,7 +72,7 @@ static int peer(int port)
 int wait_for(int s, short events)
 {
     struct pollfd p = {.fd = s, .events = events};
-    int r = poll(&p, 1, 5000);
+    int r = poll(&p, 1, 20000);
     return r <= 0 ? r : p.revents;
 }
 

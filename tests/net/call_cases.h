@@ -14,7 +14,7 @@ extern const char *peer_ip, *own_ip;
     } while (0)
 
 const char *err_name(int e);
-/* What poll() says of s within five seconds. */
+/* What poll() says of s within twenty seconds: long enough for whatever is sure to come. */
 int wait_for(int s, short events);
 /* The value of an option, or -errno. */
 int opt_int(int s, int level, int name);

@@ -119,7 +119,10 @@ static void print_cmsgs(struct msghdr *m)
     }
 }
 
-/* recvmsg() with everything that it fills in. */
+/*
+ * recvmsg() with everything that it fills in. It waits for a message, unless MSG_DONTWAIT says that
+ * there is none.
+ */
 static void print_message(int s, int flags, int show_port)
 {
     char data[100];
@@ -136,7 +139,8 @@ static void print_message(int s, int flags, int show_port)
                        .msg_control = &control,
                        .msg_controllen = sizeof(control)};
     memset(&from, 0xee, sizeof(from));
-    wait_for(s, flags & MSG_ERRQUEUE ? POLLERR : POLLIN);
+    if (!(flags & MSG_DONTWAIT))
+        wait_for(s, flags & MSG_ERRQUEUE ? POLLERR : POLLIN);
     ssize_t n = recvmsg(s, &m, flags | MSG_DONTWAIT);
     printf("  message: %zd %s flags %#x\n", n, n < 0 ? err_name(errno) : "", (unsigned)m.msg_flags);
     if (n < 0)

@@ -48,9 +48,7 @@ def call_back(conn):
             back.sendall(b"hello")
             echo(back)
     else:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
-            back.bind((address, 15))
-            back.sendto(b"hello", where)
+        caller.sendto(b"hello", where)
     conn.recv(1)
 
 
@@ -62,6 +60,9 @@ def serve(conn, fn):
     conn.close()
 
 
+# One socket for all: a second could not be bound to the port as long as the first one is not closed.
+caller = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+caller.bind((address, 15))
 sel = selectors.DefaultSelector()
 for port, fn in (7, echo), (8, thousand), (10, reset), (11, silent), (12, count), (14, call_back):
     s = socket.create_server((address, port), backlog=64)
