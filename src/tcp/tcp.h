@@ -36,6 +36,7 @@ struct tcp_stats {
     uint64_t curr_estab;
     uint64_t fast_retransmits, timeouts, spurious;
     uint64_t challenge_acks, paws_dropped, out_of_window, ofo_queued, ofo_dropped;
+    uint64_t cookies_sent, cookies_received, cookies_failed;
     uint64_t listen_overflows, syn_retrans, zero_window_probes, keepalive_probes;
     uint64_t delayed_acks, dup_acks_in, time_waits, time_wait_recycled;
     uint64_t abort_on_close, abort_on_data, abort_on_timeout, mem_drops;

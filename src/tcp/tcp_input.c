@@ -179,7 +179,7 @@ static void input_synchronized(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_
 
 /* ---- entry ---- */
 
-static void input_flow(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
+void tcp_input_flow(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
     switch (tcp_state(pcb)) {
     case TCP_SYN_SENT:
@@ -222,7 +222,7 @@ void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
         pcb = NULL; /* SO_BINDTODEVICE */
     if (pcb) {
         tcp->current = pcb;
-        input_flow(tcp, pcb, &seg);
+        tcp_input_flow(tcp, pcb, &seg);
         return;
     }
     pcb = tcp_port_listener(tcp, pkt->nif, &local, &remote);

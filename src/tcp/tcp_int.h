@@ -96,6 +96,7 @@ struct tcp_listener {
     struct list syn_queue;    /* children in SYN_RECEIVED, by on_queue */
     struct list accept_queue; /* complete children */
     uint32_t syn_len, accept_len, backlog;
+    uint64_t cookie_at_us; /* when it last answered with a cookie; 0: never */
 };
 
 struct tcp_pcb {
@@ -318,8 +319,13 @@ void tcp_repair_finish(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* ---- tcp_listen.c, tcp_synsent.c ---- */
 
-void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg,
+void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg *seg,
                       const struct tcp_pcb *time_wait);
+/* Gives child the addresses of seg, and the way back. 0 or path_lookup()'s errors. */
+int tcp_listen_address(struct tcp *tcp, struct tcp_pcb *child, const struct tcp_seg *seg);
+/* Fills child, whose iss is set, from a SYN with sequence number irs and these options. */
+void tcp_listen_start(struct tcp *tcp, struct tcp_pcb *child, uint32_t irs,
+                      const struct tcp_options *opt);
 /* The handshake of a child is complete. False: the accept queue is full, the ACK counts as lost. */
 bool tcp_listen_complete(struct tcp *tcp, struct tcp_pcb *child);
 /* The children that were not accepted are reset or forgotten. */
@@ -332,6 +338,29 @@ bool tcp_synsent_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg
 void tcp_syn_options(struct tcp_pcb *pcb, const struct tcp_options *opt);
 /* SYN_SENT or SYN_RECEIVED has come to ESTABLISHED with seg, which acknowledges our SYN. */
 void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+
+/* ---- tcp_cookie.c ---- */
+
+/* The sequence number that stands for a SYN with number irs and this MSS. */
+uint32_t tcp_cookie_make(const struct tcp *tcp, const struct endpoint *local,
+                         const struct endpoint *remote, uint32_t irs, uint32_t mss);
+/* The MSS in a cookie; 0: it is none of ours, or too old. */
+uint32_t tcp_cookie_mss(const struct tcp *tcp, const struct endpoint *local,
+                        const struct endpoint *remote, uint32_t irs, uint32_t cookie);
+/* A value not ahead of clock (without the flow's offset) that carries the options of a SYN. */
+uint32_t tcp_cookie_ts(uint32_t clock, const struct tcp_options *opt);
+/* Window scale and SACK from such a value. */
+void tcp_cookie_ts_options(uint32_t ts, struct tcp_options *opt);
+/* Answers the SYN seg without keeping anything. */
+void tcp_cookie_reply(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg);
+/* Does seg acknowledge a cookie of l's? Then *opt is what the SYN had. */
+bool tcp_cookie_check(struct tcp *tcp, const struct tcp_listener *l, const struct tcp_seg *seg,
+                      struct tcp_options *opt);
+
+/* ---- tcp_input.c ---- */
+
+/* A segment of pcb's flow. May free pcb. */
+void tcp_input_flow(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
 
 /* ---- tcp_receive.c, tcp_urgent.c ---- */
 
@@ -369,7 +398,7 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
 
 void tcp_timewait_enter(struct tcp *tcp, struct tcp_pcb *pcb);
 /* May free pcb. */
-void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
 
 /* ---- tcp_window.c ---- */
 
@@ -469,6 +498,10 @@ void tcp_keepalive_arm(struct tcp *tcp, struct tcp_pcb *pcb);
 void tcp_keepalive_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* ---- tcp_iss.c ---- */
+
+/* The keyed hash of a flow, another one for each purpose: 1 and 2 are tcp_iss.c's own. */
+uint64_t tcp_iss_keyed(const struct tcp *tcp, const struct endpoint *local,
+                       const struct endpoint *remote, uint8_t purpose);
 
 uint32_t tcp_iss_choose(const struct tcp *tcp, const struct endpoint *local,
                         const struct endpoint *remote);

@@ -9,8 +9,8 @@
  */
 #include "tcp/tcp_int.h"
 
-static uint64_t keyed(const struct tcp *tcp, const struct endpoint *local,
-                      const struct endpoint *remote, uint8_t purpose)
+uint64_t tcp_iss_keyed(const struct tcp *tcp, const struct endpoint *local,
+                       const struct endpoint *remote, uint8_t purpose)
 {
     uint8_t in[37];
 
@@ -25,11 +25,11 @@ static uint64_t keyed(const struct tcp *tcp, const struct endpoint *local,
 uint32_t tcp_iss_choose(const struct tcp *tcp, const struct endpoint *local,
                         const struct endpoint *remote)
 {
-    return (uint32_t)(tcp->net->now_us / 4 + keyed(tcp, local, remote, 1));
+    return (uint32_t)(tcp->net->now_us / 4 + tcp_iss_keyed(tcp, local, remote, 1));
 }
 
 uint32_t tcp_iss_ts_offset(const struct tcp *tcp, const struct endpoint *local,
                            const struct endpoint *remote)
 {
-    return (uint32_t)keyed(tcp, local, remote, 2);
+    return (uint32_t)tcp_iss_keyed(tcp, local, remote, 2);
 }

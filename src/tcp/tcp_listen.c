@@ -4,7 +4,8 @@
  * A SYN makes a child in SYN_RECEIVED, without owner, in the listener's SYN queue. The ACK of its
  * SYN moves it to the accept queue, if there is room: as in Linux, one more than backlog. If there
  * is none the ACK counts as lost; the SYN,ACK will be sent again and the peer answer again. While
- * the accept queue is full, new SYNs are dropped. What the peer sends meanwhile is received as
+ * the accept queue is full, new SYNs are dropped. While the SYN queue is full, they are answered
+ * with cookies (tcp_cookie.c). What the peer sends to a child that waits is received as
  * usual; even a child that is reset while it waits is handed out, and its owner sees the error.
  */
 #include <errno.h>
@@ -38,20 +39,27 @@ void tcp_syn_options(struct tcp_pcb *pcb, const struct tcp_options *opt)
     tcp_mss_update(pcb);
 }
 
+int tcp_listen_address(struct tcp *tcp, struct tcp_pcb *child, const struct tcp_seg *seg)
+{
+    child->local = (struct endpoint){.addr = seg->pkt->dst, .port = seg->dst_port};
+    child->remote = (struct endpoint){.addr = seg->pkt->src, .port = seg->src_port};
+    return path_lookup(tcp->net, &child->remote.addr, &child->local.addr, child->conf.nif,
+                       &child->path);
+}
+
 static struct tcp_pcb *child_new(struct tcp *tcp, struct tcp_pcb *listener,
                                  const struct tcp_seg *seg)
 {
     struct tcp_pcb *child = tcp_pcb_new(tcp);
 
-    if (!child)
+    if (!child) {
+        tcp->stats.mem_drops++;
         return NULL;
+    }
     tcp->current = child;
     child->conf = listener->conf;
-    child->local = (struct endpoint){.addr = seg->pkt->dst, .port = seg->dst_port};
-    child->remote = (struct endpoint){.addr = seg->pkt->src, .port = seg->src_port};
-    if (path_lookup(tcp->net, &child->remote.addr, &child->local.addr, child->conf.nif,
-                    &child->path) ||
-        tcp_port_get(tcp, child)) {
+    if (tcp_listen_address(tcp, child, seg) || tcp_port_get(tcp, child)) {
+        tcp->stats.mem_drops++;
         tcp_pcb_free(tcp, child);
         return NULL;
     }
@@ -59,25 +67,32 @@ static struct tcp_pcb *child_new(struct tcp *tcp, struct tcp_pcb *listener,
     return child;
 }
 
-static void start_child(struct tcp *tcp, struct tcp_pcb *child, const struct tcp_seg *seg,
-                        const struct tcp_pcb *time_wait)
+void tcp_listen_start(struct tcp *tcp, struct tcp_pcb *child, uint32_t irs,
+                      const struct tcp_options *opt)
 {
-    child->irs = seg->seq;
-    child->rcv_nxt = child->rcv_adv = child->last_ack_sent = seg->seq + 1;
-    child->iss = tcp_iss_choose(tcp, &child->local, &child->remote);
-    /* RFC 9293 MUST-12: beyond all numbers of the incarnation before. */
-    if (time_wait && seq_le(child->iss, time_wait->snd_nxt + 65535))
-        child->iss = time_wait->snd_nxt + 65536 + 1;
+    child->irs = irs;
+    child->rcv_nxt = child->rcv_adv = child->last_ack_sent = irs + 1;
     child->ts_offset = tcp_iss_ts_offset(tcp, &child->local, &child->remote);
     child->snd_una = child->iss;
     child->snd_nxt = child->iss + 1;
     tcp_rtt_init(child);
     tcp_window_init(child);
     tcp_mss_init(child);
-    tcp_syn_options(child, &seg->opt);
+    tcp_syn_options(child, opt);
     child->ts_recent_at_us = child->last_rx_us = tcp->net->now_us;
+}
+
+static void enqueue_child(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_pcb *child,
+                          const struct tcp_seg *seg)
+{
     child->snd_wnd = child->snd_wnd_max = seg->wnd;
     child->snd_wl1 = seg->seq;
+    tcp_set_state(tcp, child, TCP_SYN_RECEIVED);
+    tcp_flow_insert(tcp, child);
+    child->parent = listener;
+    list_push(&listener->listener->syn_queue, &child->on_queue);
+    listener->listener->syn_len++;
+    tcp->stats.passive_opens++;
 }
 
 /* SYN: text and FIN in it are not acknowledged, and so come again. */
@@ -87,34 +102,63 @@ static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
     struct tcp_listener *l = listener->listener;
     struct tcp_pcb *child;
 
-    if (accept_full(l) || syn_full(l)) {
+    if (accept_full(l)) {
         tcp->stats.listen_overflows++;
         return;
     }
-    child = child_new(tcp, listener, seg);
-    if (!child) {
-        tcp->stats.mem_drops++;
+    /* What follows a connection in TIME_WAIT is nobody's flood, and a cookie could not promise it a
+     * number beyond the old ones. */
+    if (syn_full(l) && !time_wait) {
+        tcp_cookie_reply(tcp, listener, seg);
         return;
     }
-    start_child(tcp, child, seg, time_wait);
-    tcp_set_state(tcp, child, TCP_SYN_RECEIVED);
-    tcp_flow_insert(tcp, child);
-    child->parent = listener;
-    list_push(&l->syn_queue, &child->on_queue);
-    l->syn_len++;
-    tcp->stats.passive_opens++;
+    child = child_new(tcp, listener, seg);
+    if (!child)
+        return;
+    child->iss = tcp_iss_choose(tcp, &child->local, &child->remote);
+    /* RFC 9293 MUST-12: beyond all numbers of the incarnation before. */
+    if (time_wait && seq_le(child->iss, time_wait->snd_nxt + 65535))
+        child->iss = time_wait->snd_nxt + 65536 + 1;
+    tcp_listen_start(tcp, child, seg->seq, &seg->opt);
+    enqueue_child(tcp, listener, child, seg);
     tcp_rtt_start(tcp, child, child->snd_nxt);
     tcp_timer_rexmt(tcp, child, tcp->net->now_us + tcp_rtt_rto_us(child));
     tcp_segment_syn(tcp, child);
 }
 
-void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg,
+/* The ACK of a SYN,ACK that was a cookie: the child comes into being now, at the point where its
+ * handshake is completed. */
+static void cookie_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg *seg,
+                         const struct tcp_options *opt)
+{
+    struct tcp_pcb *child;
+
+    if (accept_full(listener->listener)) {
+        tcp->stats.listen_overflows++;
+        return;
+    }
+    child = child_new(tcp, listener, seg);
+    if (!child)
+        return;
+    child->iss = seg->ack - 1;
+    tcp_listen_start(tcp, child, seg->seq - 1, opt);
+    child->rcv_adv = child->rcv_nxt + u32_min(tcp_window_capacity(child), 65535);
+    enqueue_child(tcp, listener, child, seg);
+    tcp_input_flow(tcp, child, seg);
+}
+
+void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg *seg,
                       const struct tcp_pcb *time_wait)
 {
+    struct tcp_options opt;
+
     if (seg->flags & TCP_RST)
-        return; /* first */
-    if (seg->flags & TCP_ACK) {
-        tcp_reset_reply(tcp, seg); /* second */
+        return;                 /* first */
+    if (seg->flags & TCP_ACK) { /* second */
+        if (tcp_cookie_check(tcp, listener->listener, seg, &opt))
+            cookie_input(tcp, listener, seg, &opt);
+        else
+            tcp_reset_reply(tcp, seg);
         return;
     }
     if (seg->flags & TCP_SYN &&

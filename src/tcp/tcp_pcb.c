@@ -3,7 +3,7 @@
  *
  *   tcp_user.c, tcp_io.c     the calls of RFC 9293 3.10.1 to 3.10.6
  *   tcp_input.c              segment arrives: checks, demultiplexing, 3.10.7.4 in its order
- *     tcp_listen.c           LISTEN and its children (3.10.7.2)
+ *     tcp_listen.c           LISTEN and its children (3.10.7.2); tcp_cookie.c: SYN cookies
  *     tcp_synsent.c          SYN_SENT (3.10.7.3)
  *     tcp_ack.c              the ACK field, window, what it lets go
  *     tcp_receive.c          text and FIN; tcp_urgent.c: the urgent byte

@@ -31,7 +31,7 @@ static bool may_reopen(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
     return seq_gt(seg->seq, pcb->rcv_nxt);
 }
 
-static bool reopen(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
+static bool reopen(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
     struct tcp_pcb *listener = tcp_port_listener(tcp, seg->pkt->nif, &pcb->local, &pcb->remote);
 
@@ -44,7 +44,7 @@ static bool reopen(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
     return true;
 }
 
-void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
+void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
     uint32_t len = tcp_seg_len(seg);
     bool old_ts = pcb->ts_ok && seg->opt.has_ts && seq_lt(seg->opt.ts_val, pcb->ts_recent);

@@ -316,6 +316,7 @@ Suite *recover_suite(void);
 Suite *sack_suite(void);
 Suite *death_suite(void);
 Suite *listen_suite(void);
+Suite *cookie_suite(void);
 Suite *urgent_suite(void);
 Suite *icmp_suite(void);
 Suite *user_suite(void);

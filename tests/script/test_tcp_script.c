@@ -16,6 +16,7 @@ int main(void)
     srunner_add_suite(r, recover_suite());
     srunner_add_suite(r, sack_suite());
     srunner_add_suite(r, listen_suite());
+    srunner_add_suite(r, cookie_suite());
     srunner_add_suite(r, urgent_suite());
     srunner_add_suite(r, icmp_suite());
     srunner_add_suite(r, user_suite());

@@ -57,6 +57,7 @@ int main(void)
     suite_add_tcase(s, test_tcp_cc());
     suite_add_tcase(s, test_tcp_cc_cubic());
     suite_add_tcase(s, test_tcp_cc_hystart());
+    suite_add_tcase(s, test_tcp_cookie());
     suite_add_tcase(s, test_tcp_iss());
     suite_add_tcase(s, test_tcp_pcb());
     suite_add_tcase(s, test_tcp_rtt());

@@ -21,6 +21,7 @@ void world_close(void);
 TCase *test_tcp_cc(void);
 TCase *test_tcp_cc_cubic(void);
 TCase *test_tcp_cc_hystart(void);
+TCase *test_tcp_cookie(void);
 TCase *test_tcp_iss(void);
 TCase *test_tcp_pcb(void);
 TCase *test_tcp_rtt(void);
