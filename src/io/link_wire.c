@@ -222,7 +222,10 @@ static bool routed(struct link_wire_port *p, const struct link_wire_frame *f)
         ipv4_parse(f->data + ETH_HDR_BYTES, f->len - ETH_HDR_BYTES, &ip) < 0 || !ip.df ||
         ip.total_bytes <= p->impair.path_mtu)
         return true;
-    refuse(p, f, &ip);
+    if (p->impair.path_silent)
+        p->stats.too_big++;
+    else
+        refuse(p, f, &ip);
     return false;
 }
 

@@ -29,6 +29,7 @@ struct link_wire_impair {
     uint64_t coalesce_us; /* arrivals happen at multiples of this only: batches */
     uint32_t path_mtu; /* a router on the way takes no larger IP packets: those that may not be cut
                           are answered with ICMP (RFC 1191), the others pass; 0: none */
+    bool path_silent;  /* ... but the router, or a firewall before it, keeps quiet about it */
     bool whole;        /* super-frames arrive whole and unfinished, as over veth; otherwise cut and
                           finished */
 };
@@ -38,7 +39,7 @@ struct link_wire_stats {
     uint64_t delivered;
     uint64_t dropped; /* by loss, burst, filter and queue */
     uint64_t corrupted, duplicated, reordered;
-    uint64_t too_big; /* answered by the router of path_mtu */
+    uint64_t too_big; /* not let through by the router of path_mtu */
 };
 
 struct link_wire_frame;

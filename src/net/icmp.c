@@ -45,7 +45,7 @@ static const struct {
     [ICMP_UNREACH_PRECEDENCE_CUTOFF] = {EHOSTUNREACH, true},
 };
 
-int icmp_error_read(const uint8_t *p, size_t len, struct icmp_error *e, uint32_t *total_bytes)
+int icmp_error_read(const uint8_t *p, size_t len, struct icmp_error *e)
 {
     size_t hdr_bytes;
 
@@ -57,7 +57,7 @@ int icmp_error_read(const uint8_t *p, size_t len, struct icmp_error *e, uint32_t
         return -EBADMSG;
     if (get_be16(p + 6) & 0x1fff) /* no transport header in it */
         return -EBADMSG;
-    *total_bytes = get_be16(p + 2);
+    e->size = get_be16(p + 2);
     e->proto = p[9];
     e->src = addr_v4(get_be32(p + 12));
     e->dst = addr_v4(get_be32(p + 16));
@@ -103,10 +103,8 @@ static bool icmp_classify(struct icmp_error *e)
 static void icmp_error_input(struct net *net, const struct ip_packet *pkt, const struct icmp_hdr *h)
 {
     struct icmp_error e = {.from = pkt->src, .type = h->type, .code = h->code};
-    uint32_t total_bytes;
 
-    if (icmp_error_read(pkt->payload + ICMP_HDR_BYTES, pkt->len - ICMP_HDR_BYTES, &e,
-                        &total_bytes) < 0) {
+    if (icmp_error_read(pkt->payload + ICMP_HDR_BYTES, pkt->len - ICMP_HDR_BYTES, &e) < 0) {
         net->stats.icmp_in_bad++;
         return;
     }
@@ -116,8 +114,15 @@ static void icmp_error_input(struct net *net, const struct ip_packet *pkt, const
         netif_is_broadcast(pkt->nif, &e.dst))
         return;
     if (e.type == ICMP_UNREACHABLE && e.code == ICMP_UNREACH_FRAG_NEEDED)
-        e.mtu = path_set_mtu(net, &e.dst, h->seq, total_bytes);
+        e.mtu = h->seq; /* believed when the transport knows the packet (RFC 5927 7.2) */
     icmp_error_deliver(net, &e);
+}
+
+uint32_t icmp_too_big(struct net *net, const struct icmp_error *e)
+{
+    if (e->mtu >= e->size) /* RFC 5927 7.2: it would have passed there */
+        return 0;
+    return path_set_mtu(net, &e->dst, e->mtu, e->size);
 }
 
 /* ---- echo ---- */

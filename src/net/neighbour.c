@@ -376,10 +376,9 @@ static void neighbour_fail(struct net *net, struct neighbour *n)
     /* The sockets may send again at once, and n may be gone after that. */
     while ((node = list_pop(&lost))) {
         struct icmp_error e = {.type = ICMP_UNREACHABLE, .code = ICMP_UNREACH_HOST};
-        uint32_t total_bytes;
 
         w = container_of(node, struct waiting, node);
-        if (icmp_error_read(w->data, w->head_bytes + w->body_bytes, &e, &total_bytes) == 0) {
+        if (icmp_error_read(w->data, w->head_bytes + w->body_bytes, &e) == 0) {
             e.from = e.src;
             e.err = EHOSTUNREACH;
             icmp_error_deliver(net, &e);

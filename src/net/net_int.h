@@ -131,9 +131,8 @@ void ip_loop_repair(struct net *net);
 /* ---- icmp.c ---- */
 
 /* Reads the beginning of a packet of ours, quoted by an ICMP error or found in a queue: fills src,
- * dst, proto, l4 of *e, and in *total_bytes what its header says. 0 or -EBADMSG (malformed, too
- * short, or not a first fragment). */
-int icmp_error_read(const uint8_t *p, size_t len, struct icmp_error *e, uint32_t *total_bytes);
+ * dst, proto, size and l4 of *e. 0 or -EBADMSG (malformed, too short, or not a first fragment). */
+int icmp_error_read(const uint8_t *p, size_t len, struct icmp_error *e);
 /* Hands e to the transport of e->proto. */
 void icmp_error_deliver(struct net *net, const struct icmp_error *e);
 

@@ -40,6 +40,17 @@ struct ip_path {
     bool mtu_locked; /* a router asked for less than PATH_MTU_MIN: packets go without DF */
 };
 
+/* IP_MTU_DISCOVER: what a socket does about path MTUs. Linux's values; the C library may not know
+ * all of them. */
+enum pmtudisc {
+    PMTUDISC_DONT = 0,
+    PMTUDISC_WANT = 1,
+    PMTUDISC_DO = 2,
+    PMTUDISC_PROBE = 3,
+    PMTUDISC_INTERFACE = 4, /* what routers say is not believed */
+    PMTUDISC_OMIT = 5,
+};
+
 /* Smaller path MTUs than this are not believed (a forged ICMP message would make us send tiny
  * packets, RFC 5927 7); routers may fragment instead. As Linux's min_pmtu. */
 #define PATH_MTU_MIN         552u

@@ -74,6 +74,7 @@ struct tcp_config {
     uint8_t keep_cnt;                     /* default 9 */
     uint8_t syn_retries;                  /* default 6 */
     uint8_t ttl, tos;
+    uint8_t mtu_discover;             /* enum pmtudisc */
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */

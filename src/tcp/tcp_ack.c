@@ -62,6 +62,7 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
     pcb->snd_una = seg->ack;
     ring_consume(&pcb->snd, acked - fin, pcb->snd.end);
     tcp_mem_update(tcp, pcb);
+    tcp_probe_acked(tcp, pcb);
     if (pcb->snd_urgent && seq_ge(pcb->snd_una, pcb->snd_up))
         pcb->snd_urgent = false;
     pcb->first_rexmt_us = 0;

@@ -5,6 +5,9 @@
  * 5927 4.1). A connection that is not yet established dies of it, as in Linux, also of one that RFC
  * 1122 4.2.3.9 calls soft: a user who connects to a dead host wants to hear of it (RFC 5461 4.1).
  * Later errors are only kept as the reason to name if the connection times out.
+ *
+ * "Fragmentation needed" (RFC 1191) is believed on the same condition, and only if it names less
+ * than the segment it quotes (RFC 5927 7.2); never below PATH_MTU_MIN.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,11 +15,14 @@
 #include "tcp/tcp_int.h"
 
 /* RFC 1191 6.5: the path carries less than we thought: smaller segments, and the lost ones again at
- * once. */
-static void too_big(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mtu)
+ * once. The others to the same place hear of it by their path, when they send next. */
+static void too_big(struct tcp *tcp, struct tcp_pcb *pcb, const struct icmp_error *e)
 {
-    uint32_t old = pcb->snd_mss;
+    uint32_t old = pcb->snd_mss, mtu;
 
+    if (!tcp_mss_discovers(pcb)) /* sent without DF, it was not dropped */
+        return;
+    mtu = icmp_too_big(tcp->net, e);
     if (path_refresh(tcp->net, &pcb->path))
         return;
     if (mtu && mtu < pcb->path.mtu)
@@ -24,14 +30,7 @@ static void too_big(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mtu)
     tcp_mss_update(pcb);
     if (pcb->snd_mss >= old || !tcp_state_sends(tcp_state(pcb)) || !tcp_flight(pcb))
         return;
-    /* Not a sign of congestion: cwnd counts as many segments as before, and stays out of the way.
-     */
-    pcb->cwnd = u32_max(pcb->cwnd / old * pcb->snd_mss, pcb->snd_mss);
-    pcb->recover = pcb->snd_nxt;
-    pcb->high_rxt = pcb->snd_una;
-    pcb->recovery = TCP_RECOVERY_LOSS;
-    pcb->dup_acks = 0;
-    tcp_output(tcp, pcb);
+    tcp_retransmit_resize(tcp, pcb, pcb->snd_nxt, old);
 }
 
 void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
@@ -49,7 +48,7 @@ void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
     if (!pcb || pcb->state == TCP_TIME_WAIT || !seq_in(seq, pcb->snd_una, tcp_flight(pcb)))
         return;
     if (e->err == EMSGSIZE) {
-        too_big(tcp, pcb, e->mtu);
+        too_big(tcp, pcb, e);
         return;
     }
     switch (tcp_state(pcb)) {

@@ -164,6 +164,12 @@ struct tcp_pcb {
     uint64_t rcvq_at_us, rcvq_off, rcv_rtt_at_us;
     uint32_t rcvq_space, rcv_rtt_us, rcv_rtt_seq, rcv_rtt_ecr;
 
+    /* search for what the path carries (RFC 4821); sizes as tcp_mss_most() */
+    uint64_t probe_at_us;            /* not before this time */
+    uint32_t probe_start, probe_end; /* sequence numbers of the probe in flight; equal: none */
+    uint16_t probe_low, probe_high;  /* the largest that passes, 0: no search is on; the smallest
+                                        that does not, 0: none known */
+
     uint32_t retrans_total;
     uint16_t peer_mss; /* from its option */
     uint16_t snd_mss;  /* payload of a full segment */
@@ -427,8 +433,34 @@ void tcp_mss_init(struct tcp_pcb *pcb);
 void tcp_mss_update(struct tcp_pcb *pcb);
 /* The same, when the path may have changed. */
 void tcp_mss_refresh(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The largest MSS that path, peer and user allow, options of the segment not counted. */
+uint32_t tcp_mss_most(const struct tcp_pcb *pcb);
+/* Do segments go with DF, and does pcb heed who says that they are too big (IP_MTU_DISCOVER)? */
+bool tcp_mss_discovers(const struct tcp_pcb *pcb);
 /* Payload of the largest frame to hand to the link: a multiple of snd_mss. */
 uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb);
+
+/* ---- tcp_probe.c ---- */
+
+/* mss, or less when the path loses such large segments. */
+uint32_t tcp_probe_clamp(struct tcp_pcb *pcb, uint32_t mss);
+/* The same segment timed out several times: was it too big? To be called before it is sent again.
+ */
+void tcp_probe_blackhole(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Payload of the probe to be sent at snd_nxt now, with unsent bytes queued and room for as many in
+ * both windows as told; 0: none. *wait: there will be one when ACKs have made room, so hold the
+ * rest back. */
+uint32_t tcp_probe_due(const struct tcp *tcp, const struct tcp_pcb *pcb, uint32_t unsent,
+                       uint32_t wnd_room, uint32_t cwnd_room, bool *wait);
+/* A probe of len bytes went out at seq. */
+void tcp_probe_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
+/* snd_una has moved on. */
+void tcp_probe_acked(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Bytes from seq on are sent again: a probe among them has failed. */
+void tcp_probe_resent(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
+/* The first unacknowledged segment is lost: if it was a probe, it is sent again as smaller ones,
+ * and that is all: true. */
+bool tcp_probe_lost(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* ---- tcp_output.c ---- */
 
@@ -461,6 +493,9 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
 void tcp_retransmit_persist(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Sends the first unacknowledged segment again. */
 void tcp_retransmit_head(struct tcp *tcp, struct tcp_pcb *pcb);
+/* [snd_una, upto) was lost, but not for congestion: sends it again at once, as segments of the MSS
+ * that is right by now; cwnd counts as many of them as before. */
+void tcp_retransmit_resize(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t upto, uint32_t old_mss);
 /* Sends [high_rxt, recover) again as far as cwnd allows. */
 void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The time after which to give up (R2 of RFC 9293 3.8.3). */

@@ -29,16 +29,37 @@ void tcp_mss_init(struct tcp_pcb *pcb)
     tcp_mss_update(pcb);
 }
 
-void tcp_mss_update(struct tcp_pcb *pcb)
+uint32_t tcp_mss_most(const struct tcp_pcb *pcb)
 {
     uint32_t hdr = header_bytes(pcb);
     uint32_t path_mss = pcb->path.mtu > hdr ? pcb->path.mtu - hdr : TCP_MIN_SEND_MSS;
     uint32_t mss = u32_min(clamp_user(pcb, pcb->peer_mss), path_mss);
 
-    mss = u32_max(mss, TCP_MIN_SEND_MSS);
+    return u32_max(mss, TCP_MIN_SEND_MSS);
+}
+
+void tcp_mss_update(struct tcp_pcb *pcb)
+{
+    uint32_t mss = tcp_probe_clamp(pcb, tcp_mss_most(pcb));
+
     if (pcb->ts_ok)
         mss -= TCP_TS_BYTES;
     pcb->snd_mss = (uint16_t)mss;
+}
+
+bool tcp_mss_discovers(const struct tcp_pcb *pcb)
+{
+    switch ((enum pmtudisc)pcb->conf.mtu_discover) {
+    case PMTUDISC_WANT: /* RFC 1191 6 */
+    case PMTUDISC_DO:
+        return true;
+    case PMTUDISC_DONT:
+    case PMTUDISC_PROBE: /* for datagrams only, as in Linux */
+    case PMTUDISC_INTERFACE:
+    case PMTUDISC_OMIT:
+        return false;
+    }
+    return true;
 }
 
 void tcp_mss_refresh(struct tcp *tcp, struct tcp_pcb *pcb)

@@ -117,6 +117,28 @@ static bool send_frame(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t n)
     return true;
 }
 
+/* A segment larger than the path was found to carry (tcp_probe.c). *wait: nothing else goes now.
+ * False: stop. */
+static bool send_probe(struct tcp *tcp, struct tcp_pcb *pcb, bool *wait)
+{
+    uint32_t n = tcp_probe_due(tcp, pcb, (uint32_t)tcp_unsent_bytes(pcb), window_room(pcb),
+                               cwnd_room(pcb), wait);
+    uint16_t mss = pcb->snd_mss;
+    uint32_t before = pcb->snd_nxt;
+    bool ok;
+
+    if (n == 0)
+        return true;
+    pcb->snd_mss = (uint16_t)n; /* in one segment */
+    ok = send_frame(tcp, pcb, n);
+    pcb->snd_mss = mss;
+    if (pcb->snd_nxt != before)
+        tcp_probe_sent(pcb, before, n);
+    else
+        tcp_mss_update(pcb);
+    return ok;
+}
+
 static bool fin_due(const struct tcp_pcb *pcb)
 {
     return pcb->fin_queued && !pcb->fin_sent && pcb->snd_nxt == tcp_snd_end(pcb) &&
@@ -158,7 +180,7 @@ static void arm_timers(struct tcp *tcp, struct tcp_pcb *pcb, bool no_room)
 
 void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    bool limited = false, ok = true;
+    bool limited = false, ok = true, wait = false;
 
     pcb->output_due = false;
     if (!tcp_state_sends(tcp_state(pcb)))
@@ -168,7 +190,9 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
         tcp_retransmit_lost(tcp, pcb);
     if (tcp_flight(pcb) == 0)
         tcp_cc_restart(tcp, pcb);
-    while (ok) {
+    if (pcb->probe_low)
+        ok = send_probe(tcp, pcb, &wait);
+    while (ok && !wait) {
         uint32_t unsent = (uint32_t)tcp_unsent_bytes(pcb), n;
         if (unsent == 0)
             break;

@@ -195,6 +195,7 @@ static const struct tcp_config defaults = {
     .keep_cnt = 9,
     .syn_retries = 6,
     .ttl = IP_TTL_DEFAULT,
+    .mtu_discover = PMTUDISC_WANT,
     .linger2_ms = 60000,
     .rcvlowat = 1,
 };

@@ -49,8 +49,10 @@ void tcp_recover_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb)
             pcb->cwnd += pcb->snd_mss;
         break;
     case TCP_RECOVERY_NONE:
+        if (pcb->dup_acks < DUP_ACK_THRESHOLD || tcp_probe_lost(tcp, pcb))
+            break;
         /* RFC 6582 3.2 step 1: not again for losses of a window that has been dealt with. */
-        if (pcb->dup_acks >= DUP_ACK_THRESHOLD && seq_gt(pcb->snd_una, pcb->recover))
+        if (seq_gt(pcb->snd_una, pcb->recover))
             enter_fast(tcp, pcb);
         break;
     }

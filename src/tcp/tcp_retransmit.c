@@ -32,6 +32,7 @@ static uint32_t resend(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint3
     if (pcb->fin_sent && seq + n == end)
         flags |= TCP_FIN;
     tcp_rtt_cancel(pcb, seq);
+    tcp_probe_resent(tcp, pcb, seq, n);
     if (seq == pcb->snd_una)
         pcb->rexmt_ts = tcp_segment_ts_now(tcp, pcb);
     err = tcp_segment_send(tcp, pcb, seq, n, flags);
@@ -50,6 +51,16 @@ void tcp_retransmit_head(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_mss_refresh(tcp, pcb);
     if (tcp_flight(pcb))
         resend(tcp, pcb, pcb->snd_una, pcb->snd_mss);
+}
+
+void tcp_retransmit_resize(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t upto, uint32_t old_mss)
+{
+    pcb->cwnd = u32_max(pcb->cwnd / old_mss * pcb->snd_mss, pcb->snd_mss);
+    pcb->recover = upto;
+    pcb->high_rxt = pcb->snd_una;
+    pcb->recovery = TCP_RECOVERY_LOSS;
+    pcb->dup_acks = 0;
+    tcp_output(tcp, pcb);
 }
 
 void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb)
@@ -138,6 +149,7 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
         pcb->path.generation = 0; /* RFC 9293 3.8.3 (a): the route may be dead */
     tcp_rtt_cancel(pcb, pcb->snd_una);
     tcp_mss_refresh(tcp, pcb);
+    tcp_probe_blackhole(tcp, pcb);
     if (syn) {
         tcp->stats.syn_retrans++;
         tcp->stats.retrans_segs++;

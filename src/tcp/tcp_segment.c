@@ -82,7 +82,7 @@ int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_
                        .proto = IPPROTO_NUM_TCP,
                        .ttl = pcb->conf.ttl,
                        .tos = pcb->conf.tos,
-                       .df = true}; /* RFC 1191 6 */
+                       .df = tcp_mss_discovers(pcb)};
     struct frame f;
     uint8_t *p;
     int err = path_refresh(tcp->net, &pcb->path);

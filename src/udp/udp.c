@@ -15,9 +15,6 @@
 #include <errno.h>
 #include <poll.h>
 
-/* Linux's IP_PMTUDISC_WANT, its default. */
-#define UDP_PMTUDISC_WANT 1
-
 int udp_init(struct udp *udp, struct net *net)
 {
     udp->net = net;
@@ -72,7 +69,7 @@ struct udp_pcb *udp_open(struct udp *udp, void *owner)
     pcb->rcvbuf_bytes = UDP_RCVBUF_DEFAULT;
     pcb->ttl = IP_TTL_DEFAULT;
     pcb->mcast_ttl = 1;
-    pcb->mtu_discover = UDP_PMTUDISC_WANT;
+    pcb->mtu_discover = PMTUDISC_WANT;
     return pcb;
 }
 

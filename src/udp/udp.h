@@ -54,7 +54,7 @@ struct udp_pcb {
     int error;                     /* pending, positive errno; cleared by who reports it */
     uint8_t ttl, mcast_ttl, tos;
     uint8_t shut;         /* UDP_SHUT_* */
-    uint8_t mtu_discover; /* IP_PMTUDISC_* (udp_output.c) */
+    uint8_t mtu_discover; /* enum pmtudisc (udp_output.c) */
     bool bound, connected, broadcast, reuse_addr, reuse_port, v6only, recverr;
     bool v6;                       /* an AF_INET6 socket: its wildcard is :: */
     bool addr_locked, port_locked; /* chosen by the user in udp_bind(): kept by udp_disconnect() */

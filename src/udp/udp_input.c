@@ -7,9 +7,6 @@
 #include "wire/checksum.h"
 #include "wire/udp.h"
 
-/* Linux's IP_PMTUDISC_DONT */
-#define UDP_PMTUDISC_DONT 0
-
 static void udp_queue(struct udp *udp, struct udp_pcb *pcb, const struct ip_packet *pkt,
                       const struct udp_flow *flow, const uint8_t *data, uint32_t len)
 {
@@ -136,7 +133,9 @@ void udp_icmp_error(struct udp *udp, const struct icmp_error *e)
     if (!pcb)
         return;
     if (e->err == EMSGSIZE) {
-        if (pcb->mtu_discover == UDP_PMTUDISC_DONT)
+        if (pcb->mtu_discover < PMTUDISC_INTERFACE)
+            icmp_too_big(udp->net, e); /* RFC 1191 6.2 */
+        if (pcb->mtu_discover == PMTUDISC_DONT)
             return;
         hard = true;
     }

@@ -21,16 +21,6 @@
 
 #define UDP_CSUM_OFFSET 6
 
-/* Linux's values; the C library may not know all of them. */
-enum udp_pmtudisc {
-    UDP_PMTUDISC_DONT = 0,
-    UDP_PMTUDISC_WANT = 1,
-    UDP_PMTUDISC_DO = 2,
-    UDP_PMTUDISC_PROBE = 3,
-    UDP_PMTUDISC_INTERFACE = 4,
-    UDP_PMTUDISC_OMIT = 5,
-};
-
 /* Where a datagram to `to` goes; *path is the pcb's own or *fresh, looked up for this one. */
 static int udp_route(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *to,
                      const struct ip_addr *src, struct netif *nif, struct ip_path *fresh,
@@ -64,22 +54,22 @@ static int udp_fit(const struct udp_pcb *pcb, const struct ip_path *path, size_t
 
     *mtu = path->mtu;
     tx->df = tx->if_mtu = false;
-    switch ((enum udp_pmtudisc)pcb->mtu_discover) {
-    case UDP_PMTUDISC_DONT:
+    switch ((enum pmtudisc)pcb->mtu_discover) {
+    case PMTUDISC_DONT:
         break;
-    case UDP_PMTUDISC_WANT:
+    case PMTUDISC_WANT:
         tx->df = bytes <= path->mtu;
         break;
-    case UDP_PMTUDISC_DO:
+    case PMTUDISC_DO:
         tx->df = refuse = true;
         break;
-    case UDP_PMTUDISC_PROBE:
+    case PMTUDISC_PROBE:
         tx->df = tx->if_mtu = refuse = true;
         break;
-    case UDP_PMTUDISC_INTERFACE:
+    case PMTUDISC_INTERFACE:
         tx->if_mtu = refuse = true;
         break;
-    case UDP_PMTUDISC_OMIT:
+    case PMTUDISC_OMIT:
         tx->if_mtu = true;
         break;
     }

@@ -7,6 +7,7 @@
 #                       own (192.0.2.1/24 is then SHIM_ADDRESS)
 #   net_bridged; bridge OPTION ...   two hosts with a bad cable between them (tests/bridge)
 #   net_namespace NS    adds one with the settings that all of these have
+#   net_routed MTU      two hosts with a router between them whose further link carries only MTU bytes
 #   in_a CMD, in_b CMD  run a command there
 #   start_a CMD, start_b CMD   start it in the background; its pid is in $STARTED; it is ended
 #                       when the test ends
@@ -92,6 +93,32 @@ net_bridged()
     done
     ip -n "$NS_A" addr add 192.0.2.1/24 dev veth0
     ip -n "$NS_B" addr add 192.0.2.2/24 dev veth0
+}
+
+# net_routed MTU: hosts A (192.0.2.1/24) and B (198.51.100.2/24) with MTU 1500, and between them, in $NS_M, a router
+# whose link to B carries only MTU bytes.
+net_routed()
+{
+    NS_M=shimM$NET_ID
+    trap net_cleanup EXIT
+    trap 'exit 1' INT TERM HUP
+    for ns in "$NS_A" "$NS_B" "$NS_M"; do
+        net_namespace "$ns"
+    done
+    ip -n "$NS_A" link add veth0 type veth peer name toa netns "$NS_M" || exit 1
+    ip -n "$NS_B" link add veth0 type veth peer name tob netns "$NS_M" || exit 1
+    ip -n "$NS_M" link set tob mtu "$1"
+    ip netns exec "$NS_M" sysctl -qw net.ipv4.ip_forward=1
+    ip -n "$NS_M" addr add 192.0.2.254/24 dev toa
+    ip -n "$NS_M" addr add 198.51.100.254/24 dev tob
+    ip -n "$NS_A" addr add 192.0.2.1/24 dev veth0
+    ip -n "$NS_B" addr add 198.51.100.2/24 dev veth0
+    ip -n "$NS_A" link set veth0 up
+    ip -n "$NS_B" link set veth0 up
+    ip -n "$NS_M" link set toa up
+    ip -n "$NS_M" link set tob up
+    ip -n "$NS_A" route add default via 192.0.2.254
+    ip -n "$NS_B" route add default via 198.51.100.254
 }
 
 # bridge OPTION ...: (re)starts the bad cable of net_bridged with these impairments.

@@ -84,13 +84,77 @@ SCRIPT(path_mtu_is_remembered_for_others, PASSIVE_OPEN, SEND(1460),
        OUT(.f = ACK | PSH, .seq = 961, .ack = 1, .len = 500), ABORT,
        OUT(.f = RST | ACK, .seq = 1461, .ack = 1), IN(.f = SYN, .seq = 5000, .mss = 1460),
        OUT(.f = SYN | ACK, .ack = 5001, .mss = 1460))
-SCRIPT(path_mtu_changes_in_idle_connections_too, PASSIVE_OPEN, DO(too_big_old), SEND(1460),
+/* RFC 5927 7.2: nothing of ours is quoted, or it would have passed. */
+SCRIPT(path_mtu_of_a_stranger_is_not_believed, PASSIVE_OPEN, DO(too_big_old), SEND(1460),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), DO(too_big_old),
+       IN(.f = ACK, .seq = 1, .ack = 1461), DO(too_big_1000), SEND(1460),
+       OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460))
+static void path_shrinks(struct script *s)
+{
+    path_set_mtu(s->net, &s->peer.addr, 1000, 1500);
+}
+SCRIPT(path_mtu_changes_in_idle_connections_too, PASSIVE_OPEN, DO(path_shrinks), SEND(1460),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 960),
        OUT(.f = ACK | PSH, .seq = 961, .ack = 1, .len = 500))
-SCRIPT(path_mtu_is_tried_again_after_10_minutes, PASSIVE_OPEN, DO(too_big_old), SEND(1460),
+/* RFC 1191 6.3 */
+SCRIPT(path_mtu_is_tried_again_after_10_minutes, PASSIVE_OPEN, DO(path_shrinks), SEND(1460),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 960),
        OUT(.f = ACK | PSH, .seq = 961, .ack = 1, .len = 500), IN(.f = ACK, .seq = 1, .ack = 1461),
        QUIET(SEC(601)), SEND(1460), OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460))
+static void too_big_1(struct script *s)
+{
+    script_icmp(s, 1, ICMP_UNREACHABLE, ICMP_UNREACH_FRAG_NEEDED, 1);
+}
+/* Tiny segments would be an attack (RFC 5927 7): not below 552, and routers may cut these. */
+static void last_may_be_cut(struct script *s)
+{
+    script_assert(s, !s->out[(s->out_head + CAPTURED_MAX - 1) % CAPTURED_MAX].df);
+}
+SCRIPT(path_mtu_has_a_floor, PASSIVE_OPEN, SEND(1460),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), DO(too_big_1),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 512),
+       OUT(.f = ACK, .seq = 513, .ack = 1, .len = 512),
+       OUT(.f = ACK | PSH, .seq = 1025, .ack = 1, .len = 436), DO(last_may_be_cut))
+/* A message of an old router names no size: the next one that links are known to have (RFC
+ * 1191 7.1).
+ */
+static void too_big_0(struct script *s)
+{
+    script_icmp(s, 1, ICMP_UNREACHABLE, ICMP_UNREACH_FRAG_NEEDED, 0);
+}
+SCRIPT(path_mtu_of_an_old_router, PASSIVE_OPEN, SEND(1460),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), DO(too_big_0),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1452),
+       OUT(.f = ACK | PSH, .seq = 1453, .ack = 1, .len = 8))
+/* It is no sign of congestion: as many segments as before are let out. */
+static void too_big_for_10_segments(struct script *s)
+{
+    too_big_1000(s);
+    script_forget_out(s);
+    script_assert(s, script_pcb(s)->cwnd == 10u * 960);
+    script_assert(s, script_pcb(s)->ssthresh == UINT32_MAX);
+}
+SCRIPT(path_mtu_costs_no_window, PASSIVE_OPEN, SEND(14600),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 2921, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 4381, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 5841, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 7301, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 8761, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 10221, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 11681, .ack = 1, .len = 1460),
+       OUT(.f = ACK | PSH, .seq = 13141, .ack = 1, .len = 1460), DO(too_big_for_10_segments),
+       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 14601), DO(script_forget_out),
+       STATE(TCP_ESTABLISHED))
+static void without_discovery(struct script *s)
+{
+    if (script_pcb(s))
+        tcp_config(script_pcb(s))->mtu_discover = PMTUDISC_DONT;
+}
+SCRIPT(without_discovery_routers_may_cut, PASSIVE_OPEN, DO(without_discovery), SEND(1460),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), DO(last_may_be_cut), DO(too_big_1000),
+       SEND(1460), OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460))
 #define GSO_SETUP                                                                                  \
     {                                                                                              \
         .mtu = 1500, .gso_max_bytes = 65535                                                        \
@@ -126,6 +190,11 @@ Suite *icmp_suite(void)
     t = tcase_create("path mtu");
     tcase_add_test(t, path_mtu_makes_smaller_segments_at_once);
     tcase_add_test(t, path_mtu_is_remembered_for_others);
+    tcase_add_test(t, path_mtu_of_a_stranger_is_not_believed);
+    tcase_add_test(t, path_mtu_has_a_floor);
+    tcase_add_test(t, path_mtu_of_an_old_router);
+    tcase_add_test(t, path_mtu_costs_no_window);
+    tcase_add_test(t, without_discovery_routers_may_cut);
     tcase_add_test(t, path_mtu_changes_in_idle_connections_too);
     tcase_add_test(t, path_mtu_is_tried_again_after_10_minutes);
     tcase_add_test(t, path_mtu_and_super_frames);

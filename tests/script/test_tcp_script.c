@@ -19,6 +19,7 @@ int main(void)
     srunner_add_suite(r, cookie_suite());
     srunner_add_suite(r, urgent_suite());
     srunner_add_suite(r, icmp_suite());
+    srunner_add_suite(r, probe_suite());
     srunner_add_suite(r, user_suite());
     srunner_add_suite(r, death_suite());
 

@@ -55,6 +55,8 @@ static void make_impair(struct rng *r, struct link_wire_impair *m)
     };
     if (rng_below(r, 100) < 6)
         m->path_mtu = PICK(r, 552, 1006, 1400);
+    if (m->path_mtu)
+        m->path_silent = rng_below(r, 2);
     m->jitter_us = rng_below(r, 2) ? m->delay_us / 4 : 0;
     m->reorder_us = m->delay_us ? 1 + rng_below(r, (uint32_t)m->delay_us * 3) : 500;
 }

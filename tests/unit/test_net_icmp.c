@@ -257,15 +257,20 @@ START_TEST(test_fragmentation_needed)
     len = quote(q, &our_tcp, 8, 1500);
     host_input_icmp(&h, &(struct in_ip){.src = ROUTER}, 3, 4, 0, 1400, q, len);
     ck_assert_uint_eq(h.tcp_error->e.mtu, 1400);
+    ck_assert_uint_eq(h.tcp_error->e.size, 1500);
     ck_assert_int_eq(path_lookup(h.net, &far, &any, NULL, &path), 0);
-    ck_assert_uint_eq(path.mtu, 1400); /* known before the transport is told */
+    ck_assert_uint_eq(path.mtu, 1500); /* not believed before the transport knows the packet */
+    ck_assert_uint_eq(icmp_too_big(h.net, &h.tcp_error->e), 1400);
+    ck_assert_int_eq(path_refresh(h.net, &path), 0);
+    ck_assert_uint_eq(path.mtu, 1400);
     /* An old router: no MTU in the message. */
     len = quote(q, &our_tcp, 8, 1400);
     host_input_icmp(&h, &(struct in_ip){.src = ROUTER}, 3, 4, 0, 0, q, len);
-    ck_assert_uint_eq(h.tcp_error->e.mtu, 1006);
+    ck_assert_uint_eq(icmp_too_big(h.net, &h.tcp_error->e), 1006);
     /* Late: about a packet sent before. */
+    len = quote(q, &our_tcp, 8, 1500);
     host_input_icmp(&h, &(struct in_ip){.src = ROUTER}, 3, 4, 0, 1400, q, len);
-    ck_assert_uint_eq(h.tcp_error->e.mtu, 1006);
+    ck_assert_uint_eq(icmp_too_big(h.net, &h.tcp_error->e), 1006);
     /* Absurd: no limit at all. */
     {
         struct in_ip other = our_tcp;
@@ -273,9 +278,14 @@ START_TEST(test_fragmentation_needed)
         other.dst = FAR + 1;
         len = quote(q, &other, 8, 1500);
         host_input_icmp(&h, &(struct in_ip){.src = ROUTER}, 3, 4, 0, 9000, q, len);
-        ck_assert_uint_eq(h.tcp_error->e.mtu, 0);
+        ck_assert_uint_eq(icmp_too_big(h.net, &h.tcp_error->e), 0);
+        /* The packet was smaller than what is said not to have let it through (RFC 5927 7.2). */
+        len = quote(q, &other, 8, 1000);
+        host_input_icmp(&h, &(struct in_ip){.src = ROUTER}, 3, 4, 0, 1200, q, len);
+        ck_assert_uint_eq(icmp_too_big(h.net, &h.tcp_error->e), 0);
+        len = quote(q, &other, 8, 1500);
         host_input_icmp(&h, &(struct in_ip){.src = ROUTER}, 3, 4, 0, 1, q, len);
-        ck_assert_uint_eq(h.tcp_error->e.mtu, PATH_MTU_MIN);
+        ck_assert_uint_eq(icmp_too_big(h.net, &h.tcp_error->e), PATH_MTU_MIN);
     }
     host_end(&h);
 }

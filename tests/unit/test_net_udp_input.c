@@ -365,6 +365,14 @@ START_TEST(test_error_mtu)
     ck_assert_int_eq(pcb->error, 0);
     ck_assert_int_eq(path_refresh(h.net, &pcb->path), 0);
     ck_assert_uint_eq(pcb->path.mtu, 1300);
+    pcb->mtu_discover = PMTUDISC_OMIT; /* routers are not believed, but heard */
+    complain(pcb->local.port, 3, 4, 1200);
+    ck_assert_int_eq(pcb->error, EMSGSIZE);
+    ck_assert_int_eq(path_refresh(h.net, &pcb->path), 0);
+    ck_assert_uint_eq(pcb->path.mtu, 1300);
+    complain((uint16_t)(pcb->local.port + 1), 3, 4, 1200); /* nobody sent it (RFC 5927 7.2) */
+    ck_assert_int_eq(path_refresh(h.net, &pcb->path), 0);
+    ck_assert_uint_eq(pcb->path.mtu, 1300);
     host_end(&h);
 }
 END_TEST
