@@ -488,6 +488,8 @@ static int set_pacing(struct sock *so, const struct sock_opt *opt, const void *v
     if (!r)
         return -ENOMEM;
     r->pacing_rate = rate;
+    if (so->tcp) /* 0 is no limit either, as in the kernel */
+        tcp_set_pacing(&so->stack->tcp, so->tcp, rate == ~0ul ? 0 : rate);
     return 0;
 }
 
@@ -684,7 +686,7 @@ const struct sock_opt sock_opt_socket[] = {
     SLOT(SO_BUSY_POLL, SOCK_SLOT_BUSY_POLL_US, 0, INT_MAX), /* kept, later */
     BIT(SO_PREFER_BUSY_POLL, SOCK_BIT_PREFER_BUSY_POLL),    /* kept */
     FN(SO_BUSY_POLL_BUDGET, set_budget, NULL),              /* kept */
-    BYTES(SO_MAX_PACING_RATE, set_pacing, get_pacing, 4),   /* kept, later */
+    BYTES(SO_MAX_PACING_RATE, set_pacing, get_pacing, 4),
     FN(SO_BPF_EXTENSIONS, NULL, get_bpf_extensions),
     SLOT(SO_INCOMING_CPU, SOCK_SLOT_INCOMING_CPU, INT_MIN, INT_MAX), /* kept */
     FN(SO_INCOMING_NAPI_ID, NULL, get_zero),

@@ -80,8 +80,9 @@ struct tcp_config {
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
     uint32_t rcvlowat, notsent_lowat; /* bytes; notsent_lowat 0: no limit */
     uint32_t window_clamp;
-    uint8_t congestion; /* enum tcp_cc_kind, tcp_int.h; set by tcp_set_congestion() */
-    struct netif *nif;  /* SO_BINDTODEVICE, or NULL */
+    uint64_t max_pacing_rate; /* bytes/s, SO_MAX_PACING_RATE; 0: none; set by tcp_set_pacing() */
+    uint8_t congestion;       /* enum tcp_cc_kind, tcp_int.h; set by tcp_set_congestion() */
+    struct netif *nif;        /* SO_BINDTODEVICE, or NULL */
 };
 
 int tcp_init(struct tcp *tcp, struct net *net); /* 0, -ENOMEM */
@@ -187,6 +188,8 @@ int tcp_cc_by_name(const char *name);
 const char *tcp_cc_name(int kind);
 /* From now on pcb's congestion control is kind, of tcp_cc_by_name(). */
 void tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind);
+/* The limit on the rate of sending, bytes per second; 0: none. */
+void tcp_set_pacing(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t max_rate);
 
 /* ---- entries from below ---- */
 

@@ -44,8 +44,10 @@ static void begin(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     memset(pcb->cc, 0, sizeof(pcb->cc));
     pcb->cwnd_acked = 0;
+    pcb->pacing_rate = 0;
     tcp_cc_hystart_init(pcb);
     tcp_cc(pcb)->init(tcp, pcb);
+    tcp_pace_init(pcb);
 }
 
 void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)

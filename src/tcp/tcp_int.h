@@ -53,6 +53,7 @@ enum tcp_timer_kind {
     TCP_TIMER_REXMT = TIMER_LAYER_TCP, /* retransmission, or persist */
     TCP_TIMER_DELACK,                  /* delayed ACK */
     TCP_TIMER_SLOW,                    /* keepalive, FIN_WAIT_2 of an orphan, 2 MSL */
+    TCP_TIMER_PACE,                    /* the next frame may leave (tcp_pace.c) */
 };
 
 enum tcp_recovery {
@@ -104,7 +105,7 @@ struct tcp_pcb {
     struct list on_port;      /* tcp_port's */
     struct list on_queue;     /* the listener's SYN or accept queue; tcp->time_wait */
     struct list on_flush;     /* tcp->ack_queue */
-    struct timer rexmt, delack, slow;
+    struct timer rexmt, delack, slow, pace;
     void *owner;                   /* NULL: not accepted yet, or closed */
     struct tcp_port *port;         /* NULL: not bound */
     struct tcp_pcb *parent;        /* the listener, while not accepted */
@@ -148,6 +149,8 @@ struct tcp_pcb {
     uint64_t cwnd_full_us; /* when cwnd was last made use of, or last cut because it was not */
     uint64_t cc[6];        /* the congestion control's own */
     struct tcp_hystart hystart;
+    uint64_t pacing_rate; /* bytes/s, of algorithms that pace; 0: as cwnd has it (tcp_pace.c) */
+    uint64_t pace_at_ns;  /* when the next frame may leave; while paced */
 
     /* round-trip time (RFC 6298) */
     uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
@@ -200,6 +203,7 @@ struct tcp_pcb {
     bool rtt_timing;
     bool persist; /* the rexmt timer is the persist timer */
     bool cwnd_limited;
+    bool paced;
     bool partial_seen; /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
     bool ack_now;      /* an ACK goes out at the end of the batch */
     bool output_due;   /* so does what the window has room for now */
@@ -550,6 +554,7 @@ struct tcp_cc_ops {
     void (*init)(struct tcp *tcp, struct tcp_pcb *pcb);                /* pcb->cc is zero */
     void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked); /* grows cwnd */
     uint32_t (*ssthresh)(struct tcp *tcp, struct tcp_pcb *pcb);        /* after a loss */
+    bool paces;                                                        /* sets pcb->pacing_rate */
 };
 extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
 const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb);
@@ -567,6 +572,19 @@ uint32_t tcp_cc_initial_window(uint32_t mss);
 /* Slow start (RFC 5681 3.1) with what acked bytes allow; returns those that are left for congestion
  * avoidance. */
 uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked);
+
+/* ---- tcp_pace.c ---- */
+
+/* Is pacing on? When a connection or an algorithm begins. */
+void tcp_pace_init(struct tcp_pcb *pcb);
+/* Bytes per second. */
+uint64_t tcp_pace_rate(const struct tcp_pcb *pcb);
+/* Must the next frame wait? Then output goes on by itself. */
+bool tcp_pace_holds(struct tcp *tcp, struct tcp_pcb *pcb);
+/* How large a frame may be, of max bytes. */
+uint32_t tcp_pace_frame_bytes(const struct tcp_pcb *pcb, uint32_t max);
+/* A frame with so many bytes of text left. */
+void tcp_pace_sent(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t bytes);
 
 /* ---- tcp_cc_hystart.c ---- */
 

@@ -114,6 +114,7 @@ static bool send_frame(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t n)
     if (flags & TCP_FIN)
         pcb->fin_sent = true;
     sent_new(tcp, pcb, n, flags);
+    tcp_pace_sent(tcp, pcb, n);
     return true;
 }
 
@@ -169,6 +170,8 @@ static void arm_timers(struct tcp *tcp, struct tcp_pcb *pcb, bool no_room)
             tcp_timer_rexmt(tcp, pcb, tcp->net->now_us + tcp_rtt_rto_us(pcb));
         }
     } else if (tcp_unsent_bytes(pcb) || (pcb->fin_queued && !pcb->fin_sent)) {
+        if (tcp_pace_holds(tcp, pcb))
+            return; /* its timer goes on */
         arm_persist(tcp, pcb, no_room);
     } else {
         if (pcb->persist)
@@ -202,7 +205,9 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
                 cwnd_room(pcb) < u32_min(unsent, pcb->snd_mss) && window_room(pcb) > cwnd_room(pcb);
             break;
         }
-        n = u32_min(n, tcp_mss_frame_bytes(pcb));
+        if (tcp_pace_holds(tcp, pcb))
+            break;
+        n = u32_min(n, tcp_pace_frame_bytes(pcb, tcp_mss_frame_bytes(pcb)));
         ok = send_frame(tcp, pcb, n);
     }
     if (ok && fin_due(pcb)) /* it takes a place in the window as bytes do */

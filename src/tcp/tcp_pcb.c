@@ -11,7 +11,7 @@
  *     tcp_reset.c            RST in and out, challenge ACKs
  *   tcp_output.c             what to send and when; tcp_segment.c: how
  *   tcp_retransmit.c         timeouts; tcp_recover.c: fast retransmit and recovery
- *   tcp_cc*.c                how fast
+ *   tcp_cc*.c                how fast; tcp_pace.c: how evenly
  *
  * An entry (a frame, a timer, a user call) does its work at once, but for two things that wait for
  * the end of the batch of frames, so that they are done once for many: the ACK of text that came in
@@ -218,6 +218,7 @@ struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
     timer_init(&pcb->rexmt, TCP_TIMER_REXMT);
     timer_init(&pcb->delack, TCP_TIMER_DELACK);
     timer_init(&pcb->slow, TCP_TIMER_SLOW);
+    timer_init(&pcb->pace, TCP_TIMER_PACE);
     pcb->local.addr = pcb->remote.addr = addr_any4();
     pcb->conf = defaults;
     pcb->conf.congestion = tcp->congestion;

@@ -110,11 +110,14 @@ static void rearm(struct tcp *tcp, struct tcp_pcb *pcb)
     timer_init(&pcb->rexmt, TCP_TIMER_REXMT);
     timer_init(&pcb->delack, TCP_TIMER_DELACK);
     timer_init(&pcb->slow, TCP_TIMER_SLOW);
+    timer_init(&pcb->pace, TCP_TIMER_PACE);
     tcp_timer_rexmt(tcp, pcb, pcb->rexmt_at_us);
     tcp_timer_delack(tcp, pcb, pcb->delack_at_us);
     tcp_keepalive_arm(tcp, pcb);
     if (pcb->doomed)
         timer_set(&tcp->net->timers, &pcb->slow, tcp->net->now_us);
+    else if (pcb->paced)
+        timer_set(&tcp->net->timers, &pcb->pace, tcp->net->now_us);
 }
 
 static void repair_pcb(struct tcp *tcp, struct tcp_pcb *pcb)

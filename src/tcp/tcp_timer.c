@@ -1,5 +1,5 @@
 /*
- * The timers of a pcb. Three, for most of what RFC 9293 needs excludes each other:
+ * The timers of a pcb. Four, for most of what RFC 9293 needs excludes each other:
  *
  *   rexmt   retransmission (RFC 6298), or persist while nothing is in flight but something is
  * queued delack  delayed ACK slow    keepalive; for an orphan in FIN_WAIT_2 its end; in TIME_WAIT 2
@@ -45,6 +45,7 @@ void tcp_timer_stop_all(struct tcp *tcp, struct tcp_pcb *pcb)
     timer_stop(&tcp->net->timers, &pcb->rexmt);
     timer_stop(&tcp->net->timers, &pcb->delack);
     timer_stop(&tcp->net->timers, &pcb->slow);
+    timer_stop(&tcp->net->timers, &pcb->pace);
     pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
 }
 
@@ -81,6 +82,11 @@ void tcp_timer(struct tcp *tcp, struct timer *t)
         pcb = container_of(t, struct tcp_pcb, slow);
         tcp->current = pcb;
         tcp_keepalive_timeout(tcp, pcb);
+        return;
+    case TCP_TIMER_PACE:
+        pcb = container_of(t, struct tcp_pcb, pace);
+        tcp->current = pcb;
+        tcp_output(tcp, pcb);
         return;
     }
 }

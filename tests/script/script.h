@@ -319,6 +319,7 @@ Suite *listen_suite(void);
 Suite *cookie_suite(void);
 Suite *urgent_suite(void);
 Suite *icmp_suite(void);
+Suite *pace_suite(void);
 Suite *probe_suite(void);
 Suite *user_suite(void);
 

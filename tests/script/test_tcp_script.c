@@ -12,6 +12,7 @@ int main(void)
     srunner_add_suite(r, input_suite());
     srunner_add_suite(r, data_suite());
     srunner_add_suite(r, output_suite());
+    srunner_add_suite(r, pace_suite());
     srunner_add_suite(r, timer_suite());
     srunner_add_suite(r, recover_suite());
     srunner_add_suite(r, sack_suite());
