@@ -32,6 +32,7 @@
 #include "io/clock.h"
 #include "io/door.h"
 #include "io/engine_int.h"
+#include "io/host_key.h"
 #include "io/trace.h"
 
 #define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
@@ -295,6 +296,7 @@ static int make_stack(const struct config *c)
     engine.st = stack_create(a, seed);
     if (!engine.st)
         return -ENOMEM;
+    host_key_get(HOST_KEY_PATH, &engine.st->tcp.isn_key);
     if (c->congestion >= 0)
         engine.st->tcp.congestion = (uint8_t)c->congestion;
     engine.sh = arena_zalloc(a, sizeof(*engine.sh));

@@ -54,7 +54,7 @@ struct tcp {
     struct list time_wait;        /* pcbs in TIME_WAIT without an owner, the oldest first */
     struct list ack_queue;        /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
     struct tcp_pcb *current;      /* was touched last; NULL between entries */
-    struct siphash_key isn_key;   /* RFC 6528 */
+    struct siphash_key isn_key;   /* RFC 6528; the caller may set the host's before the first use */
     uint64_t challenge_window_us; /* RFC 5961 7: challenge ACK budget */
     uint32_t challenge_left;
     uint8_t congestion; /* enum tcp_cc_kind of new pcbs */
