@@ -44,6 +44,7 @@ static void thread_ends(void *unused)
     shim_in();
     epset_thread_end();
     pollset_thread_end();
+    engine_thread_end();
     struct waiter *w = shim_self.waiter;
     if (w) {
         struct stack *st = engine_enter();

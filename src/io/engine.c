@@ -41,12 +41,8 @@
 #define WAKE_BATCH  64
 #define DOOR_TRIES  2000 /* a millisecond apart */
 
-struct engine engine = {.fds = {-1, -1, -1, -1, -1},
-                        .leader_epfd = -1,
-                        .leader_kick = -1,
-                        .service_epfd = -1,
-                        .arena_fd = -1,
-                        .door = -1};
+struct engine engine = {
+    .fds = {-1, -1, -1, -1, -1}, .service_epfd = -1, .arena_fd = -1, .door = -1};
 
 void engine_set_hooks(const struct engine_hooks *hooks)
 {
@@ -128,12 +124,12 @@ void engine_thaw(void)
     syscall(SYS_futex, &engine.frozen, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static int engine_rebuild(void);
+static void renew(void);
 
 struct stack *engine_enter(void)
 {
-    if (engine.stale)
-        (void)engine_rebuild();
+    if (__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
+        renew();
     lock();
     stack_enter(engine.st, clock_now_us(), &engine.env);
     return engine.st;
@@ -142,7 +138,7 @@ struct stack *engine_enter(void)
 static void arm(uint64_t deadline_us)
 {
     struct itimerspec it = {0};
-    if (deadline_us >= engine.armed_us)
+    if (deadline_us >= engine.armed_us || engine.fds[LOOP_TIMER] < 0)
         return;
     it.it_value.tv_sec = (time_t)(deadline_us / 1000000);
     it.it_value.tv_nsec = (long)(deadline_us % 1000000 * 1000);
@@ -254,12 +250,17 @@ void engine_run(void)
 {
     struct stack *st = engine_enter();
     bool link = link_packet_ready(engine.link), timer = engine.armed_us <= st->net.now_us;
-    if (link)
-        loop_dispatch(engine.loop, LOOP_LINK);
-    if (timer)
-        loop_dispatch(engine.loop, LOOP_TIMER);
-    if (!link && !timer) /* something rarer: ask */
-        loop_run(engine.loop);
+    if (!engine.loop) { /* see limp() */
+        engine_on_link();
+        stack_poll(st);
+    } else {
+        if (link)
+            loop_dispatch(engine.loop, LOOP_LINK);
+        if (timer)
+            loop_dispatch(engine.loop, LOOP_TIMER);
+        if (!link && !timer) /* something rarer: ask */
+            loop_run(engine.loop);
+    }
     engine_leave();
 }
 
@@ -289,7 +290,9 @@ static int make_stack(const struct config *c)
     int err = arena_map_create(&engine.map);
     if (err)
         return err;
-    engine.arena_fd = engine_fd_hide(engine.map.fd);
+    engine.arena_fd = engine_fd_take(engine.map.fd);
+    if (engine.arena_fd < 0)
+        return engine.arena_fd;
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
         return -EIO;
     struct arena *a = arena_init(engine.map.base, engine.map.size, c->memory_bytes);
@@ -358,11 +361,6 @@ static int open_link(const struct config *c, char *why, size_t why_bytes)
     return err;
 }
 
-static int hide_or(int fd)
-{
-    return fd < 0 ? -errno : engine_fd_hide(fd);
-}
-
 /* The descriptors of this process, its loop and its record. */
 static int open_process(void)
 {
@@ -378,18 +376,22 @@ static int open_process(void)
     if (!engine.proc)
         return -ENOMEM;
     engine.armed_us = TIMER_NEVER;
-    engine.fds[LOOP_TIMER] = hide_or(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    engine.fds[LOOP_TIMER] =
+        engine_fd_take(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     engine.fds[LOOP_DOORBELL] = engine_bell_open();
     engine.fds[LOOP_CLOSED] = engine_closed_open();
     engine.fds[LOOP_HOSTNET] = hostnet_monitor_open();
     if (engine.fds[LOOP_HOSTNET] >= 0)
-        engine.fds[LOOP_HOSTNET] = engine_fd_hide(engine.fds[LOOP_HOSTNET]);
-    if (engine.fds[LOOP_TIMER] < 0 || engine.fds[LOOP_DOORBELL] < 0)
-        return -EMFILE;
-    if (engine.fds[LOOP_CLOSED] < 0)
+        engine.fds[LOOP_HOSTNET] = engine_fd_take(engine.fds[LOOP_HOSTNET]);
+    for (int s = 0; s < LOOP_SOURCES; s++) {
+        if (engine.fds[s] >= 0)
+            continue;
+        if (s != LOOP_CLOSED || engine.fds[s] == -EMFILE)
+            return engine.fds[s];
         log_warn("no last-close events (%s): sockets of killed processes linger",
                  strerrorname_np(-engine.fds[LOOP_CLOSED]));
-    int err = engine_wait_open();
+    }
+    int err = engine_service_open();
     if (err)
         return err;
     engine.loop = loop_new();
@@ -454,17 +456,28 @@ static int go(char *why, size_t why_bytes)
     return 0;
 }
 
-/* After a failed start, so that the next one finds everything as before. */
-static void undo_start(void)
+/* What open_process() opened, but for the record in the arena. */
+static void close_process(void)
 {
     if (engine.loop)
         loop_free(engine.loop);
-    engine_wait_close();
+    engine.loop = NULL;
+    engine_fd_close(engine.service_epfd);
+    engine.service_epfd = -1;
     for (int s = 0; s < LOOP_SOURCES; s++) {
-        if (s != LOOP_LINK && engine.fds[s] >= 0)
-            engine_fd_close(engine.fds[s]);
+        if (s == LOOP_LINK)
+            continue;
+        engine_fd_close(engine.fds[s]);
         engine.fds[s] = -1;
     }
+}
+
+/* After a failed start, so that the next one finds everything as before. */
+static void undo_start(void)
+{
+    close_process();
+    engine.fds[LOOP_LINK] = -1;
+    trace_close();
     if (engine.link)
         engine.link->ops->close(engine.link);
     trace_share(NULL);
@@ -472,7 +485,6 @@ static void undo_start(void)
         munmap(engine.map.base, engine.map.size);
     if (engine.arena_fd >= 0)
         engine_fd_close(engine.arena_fd);
-    engine.loop = NULL;
     engine.link = NULL;
     engine.map.base = NULL;
     engine.arena_fd = -1;
@@ -654,8 +666,11 @@ bool engine_heirloom(struct engine_heirloom *h)
 
 /* ---- fork ---- */
 
+static pthread_mutex_t renewing = PTHREAD_MUTEX_INITIALIZER;
+
 void engine_fork_prepare(void)
 {
+    pthread_mutex_lock(&renewing);
     if (engine.running && !engine.stale)
         lock();
 }
@@ -664,6 +679,7 @@ void engine_fork_parent(void)
 {
     if (engine.running && !engine.stale)
         unlock();
+    pthread_mutex_unlock(&renewing);
 }
 
 void engine_fork_child(void)
@@ -673,21 +689,39 @@ void engine_fork_child(void)
     engine.frozen = 0; /* only the forking thread is left */
     if (engine.running)
         engine.stale = true;
+    pthread_mutex_unlock(&renewing);
 }
 
-static int engine_rebuild(void)
+/*
+ * The child cannot have descriptors or a thread of its own (a sandbox took the right to them away).
+ * It goes on without: its threads look at the ring and the timers whenever they wait, every
+ * LIMP_US.
+ */
+static void limp(int err, int parents_bell)
 {
-    engine.stale = false;
-    engine_wait_close();
-    engine_wait_forget_sleepers();
-    for (int s = 0; s < LOOP_SOURCES; s++)
-        if (s != LOOP_LINK && engine.fds[s] >= 0)
-            engine_fd_close(engine.fds[s]);
-    loop_free(engine.loop);
-    engine.loop = NULL;
-    engine.service_started = false;
-    int err = open_process();
-    if (err)
-        log_error("the stack cannot go on after fork: %s", strerrordesc_np(-err));
-    return err;
+    log_error("the stack goes on slowly in a child of fork(): %s", strerrordesc_np(-err));
+    close_process();
+    engine.fds[LOOP_DOORBELL] = parents_bell; /* to ring others with */
+    engine.armed_us = TIMER_NEVER;
+    engine.limping = true;
+}
+
+/* In a child of fork(), when it first uses the stack. */
+static void renew(void)
+{
+    pthread_mutex_lock(&renewing);
+    if (engine.stale) {
+        int parents_bell = engine.fds[LOOP_DOORBELL];
+        engine.fds[LOOP_DOORBELL] = -1;
+        engine_wait_forget();
+        close_process();
+        engine.service_started = engine.limping = false;
+        int err = open_process();
+        if (err)
+            limp(err, parents_bell);
+        else
+            engine_fd_close(parents_bell);
+        __atomic_store_n(&engine.stale, false, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&renewing);
 }

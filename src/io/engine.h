@@ -65,6 +65,8 @@ struct stack *engine_enter(void);
  * function). */
 void engine_leave(void);
 struct proc *engine_proc(void); /* this process's record; stable while it lives */
+/* A thread that has waited is about to end. */
+void engine_thread_end(void);
 
 /* Waits until *word is not 0, the deadline (TIMER_NEVER: none) has passed, or a signal handler ran;
  * runs the stack meanwhile. Not inside an entry. 0, -ETIMEDOUT, -EINTR. A cancellation point. */
@@ -90,6 +92,9 @@ void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired));
 /* Moves fd to a high number that the program will not meet, close-on-exec, and remembers it as
  * private; the new number or -errno. */
 int engine_fd_hide(int fd);
+/* The same for what a system call has just returned: on failure fd is closed, and when it is
+ * negative the answer is -errno. */
+int engine_fd_take(int fd);
 /* Closes a descriptor that engine_fd_hide() returned, and forgets it. Also in a child of fork(),
  * for an inherited one. */
 void engine_fd_close(int fd);

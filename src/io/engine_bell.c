@@ -31,7 +31,7 @@ int engine_bell_open(void)
         close(fd);
         return err;
     }
-    return engine_fd_hide(fd);
+    return engine_fd_take(fd);
 }
 
 void engine_on_bell(void)

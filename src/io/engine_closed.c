@@ -38,7 +38,7 @@ int engine_closed_open(void)
         close(fd);
         return err;
     }
-    return engine_fd_hide(fd);
+    return engine_fd_take(fd);
 }
 
 static void on_message(struct nlmsghdr *h)

@@ -1,7 +1,4 @@
 /* The end of a process: what its connections still have to send is sent. */
-#include <errno.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "io/clock.h"
 #include "io/engine_int.h"
@@ -39,9 +36,8 @@ void engine_exit(void)
     more = unfinished(&st->tcp);
     engine_leave();
     while (more && clock_now_us() < deadline) {
-        struct epoll_event ev;
-        (void)epoll_wait(engine.leader_epfd, &ev, 1, 100);
-        engine_run();
+        uint32_t never = 0;
+        (void)engine_wait(&never, clock_now_us() + 1000);
         st = engine_enter();
         more = unfinished(&st->tcp);
         engine_leave();

@@ -45,13 +45,22 @@ int engine_fd_hide(int fd)
             setrlimit(RLIMIT_NOFILE, &rl);
         }
     }
-    for (rlim_t back = 64; high < 0 && back <= 4096 && back < rl.rlim_cur; back *= 2)
+    rlim_t back = rl.rlim_cur < 128 ? rl.rlim_cur / 2 : 64;
+    for (; high < 0 && back > 0 && back <= 4096 && back < rl.rlim_cur; back *= 2)
         high = fcntl(fd, F_DUPFD_CLOEXEC, (int)(rl.rlim_cur - back));
     if (high < 0)
         return -errno;
     close(fd);
     engine_fd_adopt(high, true);
     return high;
+}
+
+int engine_fd_take(int fd)
+{
+    int hidden = fd < 0 ? -errno : engine_fd_hide(fd);
+    if (fd >= 0 && hidden < 0)
+        close(fd);
+    return hidden;
 }
 
 void engine_fd_close(int fd)

@@ -26,17 +26,20 @@ struct engine_shared {
     bool vnet;
 };
 
-/* A thread that sleeps on descriptors of its own choice (engine_poll) and is woken through kick. */
-struct sleeper {
-    uint32_t *word; /* NULL: free */
-    int kick;       /* an eventfd, made once for each slot */
+/* Where a thread sleeps (engine_seat.c). */
+struct seat {
+    uint32_t *word; /* of the thread that sleeps here, for those who wake it; NULL: nobody */
+    int epfd;       /* ring, timer, bell and the kick; -1: not made yet */
+    int kick;       /* an eventfd, read by the thread whose seat it is */
+    bool taken;
 };
 
 struct engine {
     bool running;
     uint32_t frozen; /* 1: of this process, only the thread frozen_by may enter (a futex) */
     pthread_t frozen_by;
-    bool stale; /* forked: all that is below belongs to the parent and is to be made anew */
+    bool stale;   /* forked: all that is below belongs to the parent and is to be made anew */
+    bool limping; /* forked, and there was nothing to make it of */
     const struct engine_hooks *hooks;
     struct arena_map map;
     struct stack *st;
@@ -46,14 +49,11 @@ struct engine {
     struct proc *proc;
     struct loop *loop;
     int fds[LOOP_SOURCES]; /* rx ring, timerfd, doorbell, last-close events, rtnetlink; -1: none */
-    int leader_epfd;       /* one blocked thread sleeps here */
-    int leader_kick;       /* eventfd in it */
     int service_epfd;      /* the service thread sleeps here */
     int arena_fd;
-    int door;              /* until the housekeeper has it (own-address mode); -1: none */
-    int tick;              /* entries since idle memory was last given back */
-    uint64_t armed_us;     /* what the timerfd is set to; TIMER_NEVER: not */
-    uint32_t *leader_word; /* of the thread that sleeps on leader_epfd; NULL: nobody */
+    int door;          /* until the housekeeper has it (own-address mode); -1: none */
+    int tick;          /* entries since idle memory was last given back */
+    uint64_t armed_us; /* what the timerfd is set to; TIMER_NEVER: not */
     pthread_t service;
     bool service_started;
     bool closed_lost; /* last-close events were lost */
@@ -75,12 +75,23 @@ int engine_join_as_keeper(const struct engine_heirloom *h, int closed_fd, int be
 void engine_door_close(void);
 
 /* ---- engine_wait.c ---- */
+#define LIMP_US 2000u
 /* *word was set: wakes the thread that sleeps on it, if one does. Does not touch the word. */
 void engine_wake_word(uint32_t *word);
-int engine_wait_open(void); /* the epoll instances; 0 or -errno */
-void engine_wait_close(void);
 int engine_service_start(void);
-void engine_wait_forget_sleepers(void); /* in a forked child: the other threads are gone */
+void engine_wait_forget(void); /* in a forked child: the other threads are gone */
+
+/* ---- engine_seat.c ---- */
+#define ENGINE_KICK LOOP_SOURCES /* behind the loop's sources, in an event's data */
+/* This thread's seat: a free one among the first max, held until engine_seat_release(). NULL: none
+ * is free, or no memory or descriptor for one. */
+struct seat *engine_seat_take(uint32_t max);
+bool engine_seat_is_own(const struct seat *s);
+void engine_seat_release(void);
+/* Wakes the thread that sleeps in a seat for word; false: there is none. */
+bool engine_seat_kick(const uint32_t *word);
+void engine_seats_forget(void); /* in a forked child */
+int engine_service_open(void);  /* engine.service_epfd; 0 or -errno */
 
 /* ---- engine_closed.c: last-close events ---- */
 int engine_closed_open(void); /* descriptor or -errno */

@@ -107,6 +107,15 @@ static void receive_slot(struct link_packet *p, struct stack *st, const struct t
     stack_input(st, p->link.nif, &in);
 }
 
+/* An interface that goes down leaves an error on its sockets, and a socket with an error counts as
+ * readable: without this, who waits for frames would not sleep any more. */
+static void clear_error(const struct link *l)
+{
+    int err;
+    socklen_t len = sizeof(err);
+    (void)getsockopt(l->rx_fd, SOL_SOCKET, SO_ERROR, &err, &len);
+}
+
 static int packet_receive(struct link *l, struct stack *st, int budget)
 {
     struct link_packet *p = of(l);
@@ -126,11 +135,8 @@ static int packet_receive(struct link *l, struct stack *st, int budget)
             read_statistics(p);
         }
     }
-    if (n == 0) { /* the interface went down: readable until the error was taken */
-        int error;
-        socklen_t len = sizeof(error);
-        (void)getsockopt(p->link.rx_fd, SOL_SOCKET, SO_ERROR, &error, &len);
-    }
+    if (n == 0)
+        clear_error(l);
     return n;
 }
 
@@ -174,7 +180,10 @@ static int packet_output(struct link *l, const struct frame *f)
         msg.msg_name = &to;
         msg.msg_namelen = sizeof(to);
     }
-    return sendmsg(l->tx_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+    ssize_t sent = sendmsg(l->tx_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == ENETDOWN) /* perhaps left over from a time when it was down */
+        sent = sendmsg(l->tx_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? -errno : 0;
 }
 
 static void packet_close(struct link *l)
@@ -251,10 +260,7 @@ static int open_rx(struct link_packet *p, bool ip_link)
         .tp_frame_nr = SLOTS,
     };
     /* Protocol 0 until all is set: nothing comes in before the filter stands. */
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    fd = engine_fd_hide(fd);
+    int fd = engine_fd_take(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return fd;
     p->link.rx_fd = fd;
@@ -278,10 +284,7 @@ static int open_rx(struct link_packet *p, bool ip_link)
 
 static int open_tx(struct link_packet *p, bool offload)
 {
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    fd = engine_fd_hide(fd);
+    int fd = engine_fd_take(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (fd < 0)
         return fd;
     p->link.tx_fd = fd;

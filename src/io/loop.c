@@ -7,6 +7,7 @@
 
 struct loop {
     struct ev_loop *ev;
+    int hidden_fd; /* libev's own; -1: it was not hidden */
     struct source {
         ev_io io;
         void (*fn)(void);
@@ -14,11 +15,15 @@ struct loop {
 };
 
 __thread int loop_creating;
+static __thread int hidden_fd;
 
 int loop_new_fd(int fd)
 {
     int hidden = engine_fd_hide(fd);
-    return hidden < 0 ? fd : hidden;
+    if (hidden < 0)
+        return fd;
+    hidden_fd = hidden;
+    return hidden;
 }
 
 static void on_readable(struct ev_loop *ev, ev_io *w, int revents)
@@ -34,9 +39,11 @@ struct loop *loop_new(void)
     struct loop *l = calloc(1, sizeof(*l));
     if (!l)
         return NULL;
+    hidden_fd = -1;
     loop_creating = 1;
     l->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     loop_creating = 0;
+    l->hidden_fd = hidden_fd;
     if (!l->ev) {
         free(l);
         return NULL;
@@ -46,6 +53,7 @@ struct loop *loop_new(void)
 
 void loop_free(struct loop *l)
 {
+    engine_fd_adopt(l->hidden_fd, false);
     ev_loop_destroy(l->ev);
     free(l);
 }
@@ -57,12 +65,6 @@ void loop_watch(struct loop *l, enum loop_source s, int fd, void (*fn)(void))
     ev_io_init(&src->io, on_readable, fd, EV_READ);
     src->io.data = src;
     ev_io_start(l->ev, &src->io);
-}
-
-void loop_unwatch(struct loop *l, enum loop_source s)
-{
-    if (ev_is_active(&l->sources[s].io))
-        ev_io_stop(l->ev, &l->sources[s].io);
 }
 
 void loop_run(struct loop *l)

@@ -16,7 +16,6 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l);
 /* fn runs when fd is readable. */
 void loop_watch(struct loop *l, enum loop_source s, int fd, void (*fn)(void));
-void loop_unwatch(struct loop *l, enum loop_source s);
 /* Asks the kernel which descriptors are ready, and runs their functions. */
 void loop_run(struct loop *l);
 /* Runs the function of one that is known to be ready. */

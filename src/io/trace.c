@@ -38,17 +38,15 @@ int trace_open(const char *path)
         strcmp(path, "stderr") == 0
             ? open_stderr()
             : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
-    int hidden;
 
-    if (fd < 0)
-        return -errno;
-    hidden = engine_fd_hide(fd);
-    if (hidden < 0) {
-        close(fd);
-        return hidden;
-    }
-    trace_fd = hidden;
-    return hidden;
+    trace_fd = engine_fd_take(fd);
+    return trace_fd;
+}
+
+void trace_close(void)
+{
+    engine_fd_close(trace_fd);
+    trace_fd = -1;
 }
 
 void trace_event(void *ctx, const struct trace_event *ev)

@@ -6,6 +6,7 @@
 
 /* path: a file, to be made or appended to, or "stderr". The descriptor, or -errno. */
 int trace_open(const char *path);
+void trace_close(void); /* harmless when it is not open */
 /* net_env.trace: ctx is not used. One write() to the descriptor of trace_open() a line. */
 void trace_event(void *ctx, const struct trace_event *ev);
 /* The same as text without writing it, at most n bytes with the terminating zero; returns the

@@ -236,6 +236,7 @@ int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
 {
     return -ENOSYS;
 }
+void engine_thread_end(void) {}
 void engine_fd_adopt(int fd, bool is_private) {}
 void engine_freeze(void) {}
 void engine_thaw(void) {}

@@ -159,6 +159,7 @@ void sleep_interrupter_join(void);
 /* The kernel's ends. */
 void peer_send(int fd, const void *data, size_t len);
 void peer_recv(int fd, void *data, size_t len);
+void peer_expect_end(int fd);
 int peer_accept(int fd);
 
 /* Byte i of the streams that the tests send. */

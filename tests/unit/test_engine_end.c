@@ -2,6 +2,7 @@
 #include "test_engine.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,8 +118,11 @@ struct end end_open(int type)
     struct end e = {.fd = socket(AF_INET, type | SOCK_CLOEXEC, 0)};
     ck_assert_int_ge(e.fd, 0);
     e.cookie = cookie_of(e.fd);
+    int one = 1;
     struct stack *st = engine_enter();
     int r = sock_create(st, AF_INET, type, 0, e.cookie, getpid(), &e.so);
+    if (r == 0 && type == SOCK_STREAM)
+        r = sock_setsockopt(e.so, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     engine_leave();
     ck_assert_int_eq(r, 0);
     return e;

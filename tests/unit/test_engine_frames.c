@@ -258,6 +258,14 @@ END_TEST
 
 /* ---- more than there is room for ---- */
 
+static uint64_t nobodys(void)
+{
+    struct stack *st = engine_enter();
+    uint64_t n = st->net.stats.udp_in_no_port;
+    engine_leave();
+    return n;
+}
+
 /* The ring has room for 1024 frames; what comes while nobody takes any is lost, and counted. */
 START_TEST(ring_overflow)
 {
@@ -268,20 +276,15 @@ START_TEST(ring_overflow)
 
     start(&c);
     struct end e = udp_socket(7000);
-    size_t n = raw_udp(frame, 9, 9999, "x", 1); /* nobody's port: a cheap frame */
-    ping(&e, raw, 7000);
-    struct netif_stats before = nif_stats();
-    engine_enter(); /* whoever would take frames waits */
+    size_t n = raw_udp(frame, 9, 9999, "x", 1); /* nobody's port */
+    engine_enter();                             /* whoever would take frames waits */
     for (uint64_t i = 0; i < sent; i++)
         raw_send(raw, frame, n);
-    UNTIL(link_packet_ready(engine.link));
     engine_leave();
-    struct netif_stats after;
-    UNTIL((engine_run(), after = nif_stats(),
-           after.rx_frames + after.rx_dropped >= before.rx_frames + before.rx_dropped + sent));
-    ck_assert_uint_eq(after.rx_frames + after.rx_dropped,
-                      before.rx_frames + before.rx_dropped + sent);
-    ck_assert_uint_ge(after.rx_dropped - before.rx_dropped, sent - 2 * RING_SLOTS);
+    UNTIL((engine_run(), nobodys() + nif_stats().rx_dropped >= sent));
+    ck_assert_uint_le(nobodys() + nif_stats().rx_dropped, sent + 20); /* ARP may be among them */
+    ck_assert_uint_ge(nobodys(), RING_SLOTS);
+    ck_assert_uint_gt(nif_stats().rx_dropped, 0);
     ping(&e, raw, 7000); /* all is well again */
 }
 END_TEST
@@ -290,10 +293,11 @@ END_TEST
  * the ring's slots are not. */
 START_TEST(no_room_for_large_frames)
 {
+    static uint8_t frame[9000], data[8000];
     struct config c = own_config();
     struct engine_heirloom h;
-    static uint8_t frame[9000], data[8000];
     int tiny = 0, raw;
+    uint8_t got[9000];
 
     lab_mtu(PEER, "veth0", 9000);
     lab_mtu(HOST, "veth0", 9000);
@@ -302,15 +306,18 @@ START_TEST(no_room_for_large_frames)
     struct end e = udp_socket(7000);
     ck_assert(engine_heirloom(&h));
     ck_assert_int_eq(setsockopt(h.rx, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)), 0);
-    struct netif_stats before = nif_stats();
-    for (int i = 0; i < 4; i++) {
-        raw_send(raw, frame, raw_udp(frame, 9, 7000, data, sizeof(data)));
-        ping(&e, raw, 7000);
+    engine_enter(); /* whoever would take frames waits */
+    for (int i = 0; i < 8; i++) {
+        raw_send(raw, frame, raw_udp(frame, 9, 7000, data, i % 2 ? 100 : sizeof(data)));
     }
-    struct netif_stats after = nif_stats();
-    /* One may be queued however large it is. */
-    ck_assert_uint_ge(after.rx_dropped - before.rx_dropped, 1);
-    ck_assert_uint_eq(after.rx_frames + after.rx_dropped - before.rx_frames - before.rx_dropped, 8);
+    engine_leave();
+    for (int i = 0; i < 4;) {
+        ssize_t n = end_recv_some(&e, got, sizeof(got));
+        ck_assert(n == 100 || n == (ssize_t)sizeof(data));
+        i += n == 100;
+    }
+    /* One is queued however large it is. */
+    ck_assert_uint_eq(nif_stats().rx_dropped, 3);
 }
 END_TEST
 

@@ -12,6 +12,7 @@
 #include <linux/veth.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <linux/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,16 +246,24 @@ struct sockaddr_in lab_name(uint32_t v4, uint16_t port)
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(v4), .sin_port = htons(port)};
 }
 
+static void set_options(int fd, int type)
+{
+    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+    int one = 1;
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
+    if (type == SOCK_STREAM)
+        ck_assert_int_eq(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+}
+
 int lab_socket(enum lab_side side, int type, uint16_t port)
 {
     struct sockaddr_in name = lab_name(INADDR_ANY, port);
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
     lab_go(side);
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     lab_go(HOST);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
+    set_options(fd, type);
     if (port) {
         ck_assert_int_eq(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
         if (type == SOCK_STREAM)
@@ -265,10 +274,9 @@ int lab_socket(enum lab_side side, int type, uint16_t port)
 
 int peer_accept(int fd)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
     int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
     ck_assert_msg(c >= 0, "accept: %s", strerror(errno));
-    ck_assert_int_eq(setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    set_options(c, SOCK_STREAM);
     return c;
 }
 
@@ -277,10 +285,26 @@ void peer_send(int fd, const void *data, size_t len)
     ck_assert_int_eq(send(fd, data, len, MSG_NOSIGNAL), (ssize_t)len);
 }
 
+static ssize_t peer_recv_some(int fd, void *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = recv(fd, data, len, 0);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+void peer_expect_end(int fd)
+{
+    char more;
+    ssize_t n = peer_recv_some(fd, &more, 1);
+    ck_assert_msg(n == 0, "recv: %s", n < 0 ? strerror(errno) : "more data");
+}
+
 void peer_recv(int fd, void *data, size_t len)
 {
     for (size_t got = 0; got < len;) {
-        ssize_t n = recv(fd, (char *)data + got, len - got, 0);
+        ssize_t n = peer_recv_some(fd, (char *)data + got, len - got);
         ck_assert_msg(n > 0, "recv: %s", n < 0 ? strerror(errno) : "end of stream");
         got += (size_t)n;
     }
