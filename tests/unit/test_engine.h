@@ -78,8 +78,10 @@ void lab_addr(enum lab_side side, const char *name, uint32_t v4, uint8_t prefix_
 /* gateway 0: none; name NULL: by the gateway. */
 void lab_route(enum lab_side side, uint32_t dst, uint8_t prefix_len, uint32_t gateway,
                const char *name, uint32_t metric, bool there);
-/* A tun device of HOST, up, with a route of the kernel's; the descriptor of its far end. */
+/* A tun device of HOST, up; the descriptor of its far end. */
 int lab_tun(const char *name);
+/* May this user open tun devices? (True where all must be tested: CI is set.) */
+bool lab_has_tun(void);
 /* Descriptors that are open in this process. */
 unsigned lab_open_fds(void);
 /* Ends a child process, keeping its coverage counters. */

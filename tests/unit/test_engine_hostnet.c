@@ -100,10 +100,12 @@ START_TEST(state_of_a_link)
     ck_assert(hif.loopback);
     ck_assert_int_eq(hostnet_link(0, &hif), -ENODEV);
     ck_assert_int_eq(hostnet_link(12345, &hif), -ENODEV);
-    int tun = lab_tun("tun0");
-    ck_assert_int_eq(hostnet_link(if_nametoindex("tun0"), &hif), 0);
-    ck_assert_int_eq(hif.type, NETIF_IP);
-    close(tun);
+    if (lab_has_tun()) {
+        int tun = lab_tun("tun0");
+        ck_assert_int_eq(hostnet_link(if_nametoindex("tun0"), &hif), 0);
+        ck_assert_int_eq(hif.type, NETIF_IP);
+        close(tun);
+    }
 }
 END_TEST
 

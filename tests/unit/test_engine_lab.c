@@ -225,6 +225,11 @@ void lab_route(enum lab_side side, uint32_t dst, uint8_t prefix_len, uint32_t ga
     ask(side, nlh);
 }
 
+bool lab_has_tun(void)
+{
+    return getenv("CI") || access("/dev/net/tun", R_OK | W_OK) == 0;
+}
+
 int lab_tun(const char *name)
 {
     struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
