@@ -1,8 +1,12 @@
 #include "test_engine.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+
+#include "io/keeper.h"
 
 static int run_tests(void)
 {
@@ -23,8 +27,24 @@ static int run_tests(void)
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static void end_keeper(int sig)
+{
+    lab_exit(0);
+}
+
+/* The housekeeper is the program that started it. This one lives as long as its test. */
+static int keeper(const char *fds)
+{
+    struct sigaction sa = {.sa_handler = end_keeper};
+    sigaction(SIGTERM, &sa, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    return keeper_main(fds);
+}
+
 int main(int argc, char **argv)
 {
+    if (getenv(KEEPER_VARIABLE))
+        return keeper(getenv(KEEPER_VARIABLE));
     if (argc > 1 && strcmp(argv[1], "heir") == 0)
         return heir_main(argv + 2);
     if (argc > 1 && strcmp(argv[1], "families") == 0)

@@ -15,7 +15,7 @@
 static struct end guarded(int type, uint16_t port)
 {
     struct sockaddr_in name = lab_name(OUR_V4, port);
-    ck_assert_int_ge(guard_open(type, &name), 0);
+    ck_assert_int_ge(guard_open(type, &name, false), 0);
     struct end e = end_open(type);
     engine_enter();
     ck_assert_int_eq(sock_bind(e.so, (struct sockaddr *)&name, sizeof(name)), 0);
@@ -89,17 +89,17 @@ START_TEST(guards)
     lab_addr(HOST, "veth0", OUR_V4, 24, true);
     for (int i = 0; i < 2; i++) {
         int type = i ? SOCK_STREAM : SOCK_DGRAM;
-        int fd = guard_open(type, &name);
+        int fd = guard_open(type, &name, false);
         ck_assert_int_ge(fd, 0);
         ck_assert(engine_fd_is_private(fd));
-        ck_assert_int_eq(guard_open(type, &name), -EADDRINUSE);
-        ck_assert_int_eq(guard_open(type, &other), -EADDRNOTAVAIL);
+        ck_assert_int_eq(guard_open(type, &name, false), -EADDRINUSE);
+        ck_assert_int_eq(guard_open(type, &other, false), -EADDRNOTAVAIL);
         engine_fd_close(fd);
-        fd = guard_open(type, &name);
+        fd = guard_open(type, &name, false);
         ck_assert_int_ge(fd, 0);
         engine_fd_close(fd);
     }
-    ck_assert_int_eq(guard_open(12345, &name), -EINVAL);
+    ck_assert_int_eq(guard_open(12345, &name, false), -EINVAL);
 }
 END_TEST
 

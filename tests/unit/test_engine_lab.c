@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +91,7 @@ static void quiet(void)
 
 void lab_enter(void)
 {
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* of housekeepers */
     ck_assert_int_eq(enter_namespaces(), 0);
     ns[HOST] = this_ns();
     quiet();
