@@ -1,13 +1,17 @@
 /*
  * Theory of operation
  *
- *   program's threads          engine                                    kernel
- *   -----------------          ------                                    ------
- *   send(), recv() ...  --->   engine_enter()  lock, frozen time
- *                              sock_...()      the stack at work  --->   sendmsg() on the packet
- * socket engine_leave()  timer, unlock, wake blocked in recv()   --->   engine_wait()   sleeps on
- * the ring <---   a frame in the ring loop            drains it within an entry computing service
- * thread  sleeps on the ring too, and is woken when nobody else is
+ *   the program's threads      engine                              kernel
+ *   ---------------------      ------                              ------
+ *   send(), recv() ...  --->   engine_enter(): lock, clock
+ *                              sock_...(): the stack works  --->   sendmsg() on the packet socket
+ *                              engine_leave(): timer, unlock,
+ *                              wake
+ *   blocked in recv()   --->   engine_wait(): sleeps        --->   epoll on the ring
+ *                              drains the ring in an entry  <---   a frame is in the ring
+ *   computing                  the service thread sleeps    --->   epoll on the ring
+ *                              and drains it when nobody    <---   a frame is in the ring
+ *                              else does
  *
  * Everything that the stack does happens between engine_enter() and engine_leave(), one thread of
  * one process at a time. What must happen after the lock was given back (waking threads, ringing

@@ -144,7 +144,7 @@ static bool open_seat(struct seat *s)
 static bool try_take(struct seat *s)
 {
     bool no = false;
-    return s && !__atomic_load_n(&s->taken, __ATOMIC_RELAXED) &&
+    return !__atomic_load_n(&s->taken, __ATOMIC_RELAXED) &&
            __atomic_compare_exchange_n(&s->taken, &no, true, false, __ATOMIC_ACQUIRE,
                                        __ATOMIC_RELAXED);
 }
@@ -159,12 +159,15 @@ static struct seat *find(uint32_t max)
                 return seat_at(i);
         if (n >= max || chunk_of(n) >= CHUNKS)
             return NULL;
-        n = __atomic_fetch_add(&used, 1, __ATOMIC_ACQ_REL);
         if (!seat_at(n))
             make_chunk(chunk_of(n));
         if (!seat_at(n))
             return NULL;
-        if (try_take(seat_at(n))) /* now that it is known, somebody else may be quicker */
+        /* Known to those who wake before anybody can sleep there. Somebody may be quicker to take
+         * it. */
+        if (__atomic_compare_exchange_n(&used, &n, n + 1, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED) &&
+            try_take(seat_at(n)))
             return seat_at(n);
     }
 }
@@ -204,10 +207,10 @@ void engine_thread_end(void)
 bool engine_seat_kick(const uint32_t *word)
 {
     bool found = false;
-    uint32_t n = __atomic_load_n(&used, __ATOMIC_ACQUIRE);
+    uint32_t n = __atomic_load_n(&used, __ATOMIC_SEQ_CST);
     for (uint32_t i = 0; i < n; i++) {
         const struct seat *s = seat_at(i);
-        if (s && __atomic_load_n(&s->word, __ATOMIC_SEQ_CST) == word) {
+        if (__atomic_load_n(&s->word, __ATOMIC_SEQ_CST) == word) {
             uint64_t one = 1;
             ssize_t done = write(s->kick, &one, sizeof(one));
             (void)done; /* full: it is readable anyway */
@@ -222,8 +225,6 @@ void engine_seats_forget(void)
     own = NULL;
     for (uint32_t i = 0; i < used; i++) {
         struct seat *s = seat_at(i);
-        if (!s)
-            continue;
         close_seat(s);
         s->word = NULL;
         s->taken = false;
