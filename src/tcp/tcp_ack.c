@@ -76,7 +76,7 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
     }
     rexmt_restart(tcp, pcb, before == TCP_RECOVERY_FAST && pcb->recovery == TCP_RECOVERY_FAST);
     confirm_neighbour(tcp, pcb);
-    if (pcb->cwnd_limited)
+    if (pcb->cwnd_limited || pcb->nospace)
         tcp_sndbuf_tune(tcp, pcb);
     tcp_sndbuf_tell(tcp, pcb);
     return fin;

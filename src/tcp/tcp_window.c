@@ -2,25 +2,43 @@
  * Buffers and the windows made of them.
  *
  * Receive window (RFC 9293 3.8.6). Half of rcvbuf_bytes is offered to the peer, as Linux does: the
- * other half stands for overhead. The right edge never moves left (SHLD-14), and moves right only
- * by a segment or half the buffer at least (3.8.6.2.2, receiver's silly window avoidance).
+ * other half stands for overhead. Linux learns that large flows have less of it; here three
+ * quarters of what autotuning adds are offered. The right edge never moves left (SHLD-14), and
+ * moves right only by a segment or half the buffer at least (3.8.6.2.2, receiver's silly window
+ * avoidance).
  *
  * Unless the user fixed its size, the receive buffer follows the connection: once a round trip it
  * is asked how much the user read during it, and room is made for twice that and more, so that the
  * window never is what holds the sender back ("dynamic right-sizing", as Linux). The round trip is
  * measured by the receiver: by echoed timestamps, or by how long a window full of data takes.
  *
- * Send buffer: half of sndbuf_bytes too; it follows cwnd, with room for two of them: one in flight,
- * one to fill the next round trip from.
+ * Send buffer: two thirds of sndbuf_bytes hold bytes, as many as Linux's hold of full segments. It
+ * follows cwnd, with room for four of them: one in flight, one to fill the next round trip from, as
+ * cwnd may double meanwhile.
  */
 #include <poll.h>
 
 #include "tcp/tcp_int.h"
 
+static bool is_tuned(const struct tcp_pcb *pcb)
+{
+    return !pcb->conf.rcvbuf_locked && pcb->conf.rcvbuf_bytes > TCP_RCVBUF_DEFAULT;
+}
+
+/* The rcvbuf_bytes of which autotuning offers so many bytes. */
+static uint64_t rcvbuf_for(uint64_t window)
+{
+    uint64_t base = TCP_RCVBUF_DEFAULT / 2;
+
+    return window <= base ? 2 * window : TCP_RCVBUF_DEFAULT + (window - base) * 4 / 3;
+}
+
 uint32_t tcp_window_capacity(const struct tcp_pcb *pcb)
 {
     uint32_t cap = pcb->conf.rcvbuf_bytes / 2;
 
+    if (is_tuned(pcb))
+        cap += (pcb->conf.rcvbuf_bytes - TCP_RCVBUF_DEFAULT) / 4;
     if (pcb->conf.window_clamp)
         cap = u32_min(cap, pcb->conf.window_clamp);
     return u32_min(cap, TCP_WINDOW_MAX);
@@ -132,7 +150,9 @@ static void rcvbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb)
     want = 2 * copied + 16u * pcb->adv_mss;
     want += 2 * want * (copied - pcb->rcvq_space) / pcb->rcvq_space;
     pcb->rcvq_space = copied < UINT32_MAX ? (uint32_t)copied : UINT32_MAX;
-    want = want > TCP_RCVBUF_MAX / 2 ? TCP_RCVBUF_MAX : 2 * want;
+    want = rcvbuf_for(want);
+    if (want > TCP_RCVBUF_MAX)
+        want = TCP_RCVBUF_MAX;
     if (want > pcb->conf.rcvbuf_bytes &&
         tcp->mem_bytes < arena_stats(tcp->net->arena).size_bytes / 4)
         pcb->conf.rcvbuf_bytes = (uint32_t)want;
@@ -154,7 +174,7 @@ bool tcp_window_after_read(struct tcp *tcp, struct tcp_pcb *pcb)
 
 uint32_t tcp_sndbuf_free(const struct tcp_pcb *pcb)
 {
-    uint32_t cap = pcb->conf.sndbuf_bytes / 2;
+    uint32_t cap = pcb->conf.sndbuf_bytes - pcb->conf.sndbuf_bytes / 3;
     uint64_t used = ring_len(&pcb->snd);
 
     return used < cap ? cap - (uint32_t)used : 0;
@@ -169,7 +189,7 @@ bool tcp_sndbuf_writable(const struct tcp_pcb *pcb)
 
 void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    uint64_t want = 4 * (uint64_t)u32_max(pcb->cwnd, TCP_IW_SEGMENTS * pcb->snd_mss);
+    uint64_t want = 6 * (uint64_t)u32_max(pcb->cwnd, TCP_IW_SEGMENTS * pcb->snd_mss);
 
     if (pcb->conf.sndbuf_locked)
         return;

@@ -84,9 +84,53 @@ START_TEST(largest_window)
 }
 END_TEST
 
+/* A sender in slow start and a user who reads all: twice as much each round trip. Returns the round
+ * trip after which the window would have held the sender back, or 0. */
+static unsigned held_back_after(unsigned rounds)
+{
+    uint64_t sent = 10 * 1460;
+
+    w.net.now_us = 1000000;
+    w.pcb->rcv_rtt_us = 100000;
+    w.pcb->adv_mss = w.pcb->rcv_mss = 1460;
+    w.pcb->rcv_wscale = 7;
+    for (unsigned i = 1; i <= rounds; i++) {
+        if (sent > tcp_window_capacity(w.pcb))
+            return i;
+        w.pcb->rcv.start = w.pcb->rcv.end += sent;
+        tcp_window_after_read(&w.tcp, w.pcb);
+        w.net.now_us += 100000;
+        if (sent < 2000000)
+            sent *= 2;
+    }
+    return 0;
+}
+
+START_TEST(window_is_always_ahead_of_slow_start)
+{
+    ck_assert_uint_eq(held_back_after(30), 0);
+    ck_assert_uint_gt(tcp_window_capacity(w.pcb), 4000000);
+    ck_assert_uint_le(w.pcb->conf.rcvbuf_bytes, TCP_RCVBUF_MAX);
+    w.pcb->rcv.start = w.pcb->rcv.end = 0;
+}
+END_TEST
+
+/* SO_RCVBUF: the user has decided. */
+START_TEST(window_of_the_user_stays)
+{
+    buffer(30000);
+    ck_assert_uint_eq(held_back_after(30), 3);
+    ck_assert_uint_eq(w.pcb->conf.rcvbuf_bytes, 60000);
+    ck_assert_uint_eq(tcp_window_capacity(w.pcb), 30000);
+    w.pcb->conf.window_clamp = 10000; /* TCP_WINDOW_CLAMP */
+    ck_assert_uint_eq(tcp_window_capacity(w.pcb), 10000);
+    w.pcb->rcv.start = w.pcb->rcv.end = 0;
+}
+END_TEST
+
 START_TEST(writable_when_a_third_is_free)
 {
-    w.pcb->conf.sndbuf_bytes = 6000; /* of which 3000 for bytes */
+    w.pcb->conf.sndbuf_bytes = 4500; /* of which 3000 for bytes */
     ck_assert(tcp_sndbuf_writable(w.pcb));
     w.pcb->snd.end = 2000;
     ck_assert(tcp_sndbuf_writable(w.pcb));
@@ -141,6 +185,8 @@ TCase *test_tcp_window(void)
     tcase_add_test(t, right_edge_never_moves_left);
     tcase_add_test(t, window_opens_in_segments);
     tcase_add_test(t, largest_window);
+    tcase_add_test(t, window_is_always_ahead_of_slow_start);
+    tcase_add_test(t, window_of_the_user_stays);
     tcase_add_test(t, writable_when_a_third_is_free);
     tcase_add_test(t, mss_of_a_path);
     tcase_add_test(t, super_frames);
