@@ -34,7 +34,7 @@ struct tcp_stats {
     uint64_t active_opens, passive_opens, attempt_fails, estab_resets;
     uint64_t in_segs, in_errs, out_segs, retrans_segs, out_rsts;
     uint64_t curr_estab;
-    uint64_t fast_retransmits, timeouts, spurious;
+    uint64_t fast_retransmits, timeouts, spurious, loss_probes, sack_reneged;
     uint64_t challenge_acks, paws_dropped, out_of_window, ofo_queued, ofo_dropped;
     uint64_t cookies_sent, cookies_received, cookies_failed;
     uint64_t listen_overflows, syn_retrans, zero_window_probes, keepalive_probes;
@@ -48,6 +48,7 @@ struct tcp {
     struct slab pcbs;             /* all pcbs; slab_next() walks them */
     struct slab port_slab;        /* struct tcp_port */
     struct slab listeners;        /* struct tcp_listener */
+    struct slab sents;            /* struct tcp_sent */
     struct tcp_pcb *last_flow;    /* found last in flows */
     struct hash flows;            /* by both endpoints: everything but CLOSED and LISTEN */
     struct hash ports;            /* struct tcp_port, by local port: everything bound */

@@ -9,6 +9,7 @@
 #include "tcp/tcp_int.h"
 
 #define CONFIRM_EVERY_US 1000000u
+#define RENEGING_WAIT_US 10000u
 
 /* SND.WND from a segment that is not older than the last one used. */
 static void window_update(struct tcp_pcb *pcb, const struct tcp_seg *seg)
@@ -41,26 +42,16 @@ static void confirm_neighbour(struct tcp *tcp, struct tcp_pcb *pcb)
     neighbour_confirm(tcp->net, pcb->path.nif, &pcb->path.next_hop);
 }
 
-static void rexmt_restart(struct tcp *tcp, struct tcp_pcb *pcb, bool handled)
-{
-    if (tcp_flight(pcb) == 0) {
-        tcp_timer_rexmt(tcp, pcb, TIMER_NEVER); /* RFC 6298 5.2 */
-        pcb->persist = false;
-    } else if (!handled) {
-        tcp_timer_rexmt(tcp, pcb, tcp->net->now_us + tcp_rtt_rto_us(pcb)); /* 5.3 */
-    }
-}
-
 /* SND.UNA < SEG.ACK =< SND.NXT. Returns whether our FIN is acknowledged by it. */
-static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
+static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
 {
-    uint32_t acked = seg->ack - pcb->snd_una;
+    const struct tcp_seg *seg = a->seg;
     bool fin = pcb->fin_sent && seg->ack == pcb->snd_nxt;
-    enum tcp_recovery before = (enum tcp_recovery)pcb->recovery;
 
-    tcp_rtt_ack(tcp, pcb, seg);
+    a->acked = seg->ack - pcb->snd_una;
     pcb->snd_una = seg->ack;
-    ring_consume(&pcb->snd, acked - fin, pcb->snd.end);
+    tcp_sent_acked(tcp, pcb, a);
+    ring_consume(&pcb->snd, a->acked - fin, pcb->snd.end);
     tcp_mem_update(tcp, pcb);
     tcp_probe_acked(tcp, pcb);
     if (pcb->snd_urgent && seq_ge(pcb->snd_una, pcb->snd_up))
@@ -68,18 +59,50 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
     pcb->first_rexmt_us = 0;
     pcb->retransmits = 0;
     pcb->soft_error = 0;
-    if (!tcp_recover_new_ack(tcp, pcb, acked)) {
-        /* RFC 3465 2.3: after a timeout an ACK may cover much that was never lost. */
-        if (before == TCP_RECOVERY_LOSS)
-            acked = u32_min(acked, pcb->snd_mss);
-        tcp_cc_ack(tcp, pcb, acked);
-    }
-    rexmt_restart(tcp, pcb, before == TCP_RECOVERY_FAST && pcb->recovery == TCP_RECOVERY_FAST);
     confirm_neighbour(tcp, pcb);
-    if (pcb->cwnd_limited || pcb->nospace)
-        tcp_sndbuf_tune(tcp, pcb);
-    tcp_sndbuf_tell(tcp, pcb);
     return fin;
+}
+
+/* The timer after an ACK of something new. */
+static void rexmt_restart(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_recovery before)
+{
+    if (tcp_flight(pcb) == 0) {
+        pcb->rto_at_us = pcb->reo_at_us = pcb->pto_at_us = 0; /* RFC 6298 5.2 */
+        tcp_timer_rexmt(tcp, pcb, TIMER_NEVER);
+        pcb->persist = false;
+        return;
+    }
+    /* 5.3; without SACK not for every partial ACK (RFC 6582 3.2, tcp_recover.c) */
+    if (pcb->sack_ok || before != TCP_RECOVERY_FAST || pcb->recovery != TCP_RECOVERY_FAST)
+        pcb->rto_at_us = tcp->net->now_us + tcp_rtt_rto_us(pcb);
+    tcp_tlp_schedule(tcp, pcb);
+    /* RFC 2018 8: what was SACKed is forgotten by the peer: wait no longer than it takes to be
+     * sure, as Linux. */
+    if (tcp_sent_first(pcb)->flags & TCP_SENT_SACKED) {
+        uint64_t soon = tcp->net->now_us + u32_max(pcb->srtt_us / 2, RENEGING_WAIT_US);
+        pcb->rto_at_us = soon < pcb->rto_at_us ? soon : pcb->rto_at_us;
+    }
+}
+
+/* What the ACK does to recovery, window, timers and buffer. */
+static void acked(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
+{
+    enum tcp_recovery before = (enum tcp_recovery)pcb->recovery;
+
+    tcp_rtt_acked(tcp, pcb, a);
+    tcp_recover_ack(tcp, pcb, a);
+    if (a->acked)
+        rexmt_restart(tcp, pcb, before);
+    if (tcp_flight(pcb))
+        tcp_retransmit_arm(tcp, pcb);
+    if (a->acked) {
+        if (pcb->cwnd_limited || pcb->nospace)
+            tcp_sndbuf_tune(tcp, pcb);
+        tcp_sndbuf_tell(tcp, pcb);
+    }
+    if (tcp_unsent_bytes(pcb) || (pcb->fin_queued && !pcb->fin_sent) ||
+        !list_empty(&pcb->sent_lost))
+        tcp_output_defer(tcp, pcb);
 }
 
 /* Our FIN is acknowledged. False: the connection is over. */
@@ -130,7 +153,8 @@ static bool complete_handshake(struct tcp *tcp, struct tcp_pcb *pcb, const struc
 
 bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-    bool dup, fin = false;
+    struct tcp_acked a;
+    bool fin = false;
 
     if (pcb->state == TCP_SYN_RECEIVED)
         return complete_handshake(tcp, pcb, seg);
@@ -140,18 +164,15 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
         return false;
     }
     pcb->probes_out = 0; /* the peer lives */
-    if (seq_lt(seg->ack, pcb->snd_una))
-        return true; /* old, but its text may be new */
-    dup = is_duplicate(pcb, seg);
-    window_update(pcb, seg);
-    if (seg->ack != pcb->snd_una)
-        fin = new_ack(tcp, pcb, seg);
-    else if (dup)
-        tcp_recover_dup_ack(tcp, pcb);
-    if (fin && !fin_acked(tcp, pcb))
-        return false;
-    if (tcp_unsent_bytes(pcb) || (pcb->fin_queued && !pcb->fin_sent) ||
-        pcb->recovery == TCP_RECOVERY_LOSS)
-        tcp_output_defer(tcp, pcb);
-    return true;
+    tcp_recover_seen(pcb, seg, &a);
+    if (seq_ge(seg->ack, pcb->snd_una)) {
+        a.dup = is_duplicate(pcb, seg);
+        window_update(pcb, seg);
+    }
+    if (pcb->sack_ok && seg->opt.sack_len && tcp_state_sends(tcp_state(pcb)))
+        tcp_sack_input(tcp, pcb, &a); /* an old ACK may bring news too */
+    if (seq_gt(seg->ack, pcb->snd_una))
+        fin = new_ack(tcp, pcb, &a);
+    acked(tcp, pcb, &a);
+    return !fin || fin_acked(tcp, pcb);
 }

@@ -56,8 +56,6 @@ void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)
     if (pcb->retransmits > 1) /* RFC 6928 2: a SYN or SYN,ACK was lost more than once */
         pcb->cwnd = pcb->snd_mss;
     pcb->ssthresh = UINT32_MAX; /* RFC 5681 3.1: arbitrarily high */
-    pcb->recover = pcb->iss;
-    pcb->recovery = TCP_RECOVERY_NONE;
     pcb->max_flight = pcb->cwnd_used = 0;
     pcb->max_flight_seq = pcb->snd_nxt;
     pcb->cwnd_full_us = tcp->net->now_us;

@@ -14,7 +14,9 @@ static uint8_t ca_state(const struct tcp_pcb *pcb)
 {
     switch ((enum tcp_recovery)pcb->recovery) {
     case TCP_RECOVERY_NONE:
-        return pcb->dup_acks ? TCP_CA_Disorder : TCP_CA_Open;
+        return pcb->dup_acks || pcb->sacked_bytes ? TCP_CA_Disorder : TCP_CA_Open;
+    case TCP_RECOVERY_CWR:
+        return TCP_CA_CWR;
     case TCP_RECOVERY_FAST:
         return TCP_CA_Recovery;
     case TCP_RECOVERY_LOSS:

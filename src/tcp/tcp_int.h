@@ -3,8 +3,7 @@
  *
  * Sequence numbers and stream offsets. The rings count bytes from 0 in 64 bits; the first byte of
  * data has sequence number iss + 1 (irs + 1). tcp_snd_seq(), tcp_snd_off() and tcp_rcv_off()
- * convert. snd_nxt is always the end of what was ever sent: retransmission does not move it back,
- * but keeps its own place, high_rxt.
+ * convert. snd_nxt is always the end of what was ever sent: retransmission does not move it back.
  *
  * Ownership. A pcb with an owner is never freed by TCP. One without (an orphan, a child in the SYN
  * queue) is freed by tcp_pcb_done(): after any call that may have come to that, the pcb must not be
@@ -17,6 +16,7 @@
 #include "base/ring.h"
 #include "base/seq.h"
 #include "tcp/tcp.h"
+#include "tcp/tcp_sent.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
 
@@ -58,8 +58,35 @@ enum tcp_timer_kind {
 
 enum tcp_recovery {
     TCP_RECOVERY_NONE,
-    TCP_RECOVERY_FAST, /* RFC 6582: until recover is acknowledged */
-    TCP_RECOVERY_LOSS, /* after a timeout: all up to recover is sent again */
+    TCP_RECOVERY_CWR,  /* cwnd is reduced without a loss: until recover is acknowledged */
+    TCP_RECOVERY_FAST, /* something was lost: likewise */
+    TCP_RECOVERY_LOSS, /* after a timeout: likewise */
+};
+
+enum tcp_frto { /* RFC 5682: was the timeout needed? */
+                TCP_FRTO_OFF,
+                TCP_FRTO_ON,  /* watching */
+                TCP_FRTO_NEW, /* new data are to go out before old ones */
+};
+
+/* RACK (tcp_rack.c); RFC 8985 5.3 in its names. */
+struct tcp_rack {
+    uint64_t xmit_us; /* RACK.xmit_ts: of what was sent last among what was delivered; 0: none */
+    uint32_t end_seq, rtt_us, fack;
+    uint32_t dsack_round;  /* with dsack_round_on */
+    uint32_t reordering;   /* segments, the most seen */
+    uint32_t reord_seen;   /* how often */
+    uint8_t mult, persist; /* RACK.reo_wnd_mult, RACK.reo_wnd_persist */
+    bool dsack_round_on;
+};
+
+/* What the last reduction of cwnd can be taken back to (tcp_undo.c). */
+struct tcp_undo {
+    uint32_t start;          /* SND.UNA when it began */
+    uint32_t cwnd, ssthresh; /* before it */
+    uint32_t bytes;          /* sent again since, and not reported as D-SACK */
+    uint32_t ts;             /* our clock at the first retransmission; with has_ts */
+    bool on, sent, has_ts;
 };
 
 enum tcp_urgent { /* the urgent byte that came last */
@@ -141,8 +168,7 @@ struct tcp_pcb {
 
     /* congestion control (RFC 5681), bytes */
     uint32_t cwnd, ssthresh, cwnd_acked;
-    uint32_t recover;    /* RFC 6582 */
-    uint32_t high_rxt;   /* next to be sent again in TCP_RECOVERY_LOSS */
+    uint32_t recover;    /* one past what was sent when the trouble was seen (RFC 6582) */
     uint32_t max_flight; /* most in flight lately: was cwnd used at all? */
     uint32_t max_flight_seq;
     uint32_t cwnd_used;    /* most in flight since cwnd_full_us */
@@ -152,9 +178,26 @@ struct tcp_pcb {
     uint64_t pacing_rate; /* bytes/s, of algorithms that pace; 0: as cwnd has it (tcp_pace.c) */
     uint64_t pace_at_ns;  /* when the next frame may leave; while paced */
 
+    /* what is in flight (tcp_sent.c), and what is thought of it */
+    struct list sent_seq, sent_time, sent_lost;
+    struct tcp_sent *sent_hint;  /* near the last SACK block, or NULL */
+    struct tcp_sent *sent_spare; /* for the next frame; only within an entry */
+    uint32_t sacked_bytes, sacked_segs, lost_bytes, retrans_bytes; /* with these flags */
+    uint64_t delivered;                                            /* bytes, in all */
+    uint64_t delivered_us, first_sent_us;
+    uint64_t lost_total; /* bytes that were ever taken for lost */
+    uint64_t
+        app_limited; /* not 0: the program had nothing more to send, until delivered is there */
+    uint32_t delivered_segs;
+    struct tcp_rack rack;
+    struct tcp_undo undo;
+    uint32_t prr_delivered, prr_out, prr_flight; /* RFC 9937; prr_flight: RecoverFS */
+    uint32_t tlp_end;                            /* RFC 8985 TLP.end_seq; with tlp_on */
+    uint64_t rto_at_us, reo_at_us, pto_at_us;    /* what the rexmt timer is for; 0: nothing */
+
     /* round-trip time (RFC 6298) */
     uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
-    uint32_t rtt_seq; /* the end of the segment being timed */
+    uint32_t rtt_seq; /* the end of the SYN being timed */
     uint64_t rtt_at_us;
 
     uint64_t rexmt_at_us,
@@ -173,17 +216,19 @@ struct tcp_pcb {
     uint16_t probe_low, probe_high;  /* the largest that passes, 0: no search is on; the smallest
                                         that does not, 0: none known */
 
-    uint32_t retrans_total;
-    uint16_t peer_mss; /* from its option */
-    uint16_t snd_mss;  /* payload of a full segment */
-    uint16_t adv_mss;  /* what our option says */
-    uint16_t rcv_mss;  /* estimate of the peer's full segment */
+    uint32_t retrans_total; /* segments */
+    uint32_t dsacks;        /* segments that the peer said it got twice */
+    uint16_t peer_mss;      /* from its option */
+    uint16_t snd_mss;       /* payload of a full segment */
+    uint16_t adv_mss;       /* what our option says */
+    uint16_t rcv_mss;       /* estimate of the peer's full segment */
     uint8_t snd_wscale, rcv_wscale;
     uint8_t backoff, retransmits, probes_out, dup_acks;
     uint8_t quickacks;         /* ACKs that still go out without delay */
     uint8_t shut;              /* enum tcp_shut */
     uint8_t urgent;            /* enum tcp_urgent */
     uint8_t recovery;          /* enum tcp_recovery */
+    uint8_t frto;              /* enum tcp_frto */
     uint8_t state;             /* enum tcp_state */
     uint8_t error, soft_error; /* positive errno */
 
@@ -205,6 +250,8 @@ struct tcp_pcb {
     bool cwnd_limited;
     bool paced;
     bool partial_seen; /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
+    bool tlp_on;       /* a tail loss probe is out ... */
+    bool tlp_again;    /* ... and was nothing new */
     bool ack_now;      /* an ACK goes out at the end of the batch */
     bool output_due;   /* so does what the window has room for now */
     bool doomed;    /* a process died while changing it: CLOSED, and its slow timer does the rest */
@@ -398,6 +445,8 @@ static inline bool tcp_sack_has_report(const struct tcp_pcb *pcb)
 }
 /* The blocks for an ACK. */
 void tcp_sack_report(const struct tcp_pcb *pcb, struct tcp_options *opt);
+/* The blocks of a->seg: marks what has arrived. */
+void tcp_sack_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a);
 
 /* ---- tcp_ack.c ---- */
 
@@ -470,6 +519,8 @@ bool tcp_probe_lost(struct tcp *tcp, struct tcp_pcb *pcb);
 
 /* Sends what may be sent, and arms the timers for what is in flight or may not. */
 void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Sends one new segment, whatever cwnd says, if there is one and the window has room. */
+bool tcp_output_one(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The override timeout of RFC 9293 3.8.6.2.1, and the zero-window probe. */
 void tcp_output_probe(struct tcp *tcp, struct tcp_pcb *pcb);
 /* At the end of the batch: output, and an ACK if none went with it. */
@@ -489,40 +540,98 @@ int tcp_segment_syn(struct tcp *tcp, struct tcp_pcb *pcb);
 int tcp_segment_probe(struct tcp *tcp, struct tcp_pcb *pcb);
 uint32_t tcp_segment_ts_now(const struct tcp *tcp, const struct tcp_pcb *pcb);
 
-/* ---- tcp_retransmit.c, tcp_recover.c ---- */
+/* ---- tcp_retransmit.c ---- */
 
+/* The rexmt timer went off, and it was not for persist. May free pcb. */
+void tcp_retransmit_timer(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The retransmission timer went off (RFC 6298 5.4 to 5.7). May free pcb. */
 void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The persist timer went off. May free pcb. */
 void tcp_retransmit_persist(struct tcp *tcp, struct tcp_pcb *pcb);
-/* Sends the first unacknowledged segment again. */
+/* Arms the timer for the first of rto_at_us, reo_at_us and pto_at_us. */
+void tcp_retransmit_arm(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Sends the first unacknowledged segment again, as lost. */
 void tcp_retransmit_head(struct tcp *tcp, struct tcp_pcb *pcb);
-/* [snd_una, upto) was lost, but not for congestion: sends it again at once, as segments of the MSS
- * that is right by now; cwnd counts as many of them as before. */
+/* What of [snd_una, upto) was sent in segments larger than the MSS that is right by now was lost,
+ * but not for congestion: sends it again at once; cwnd counts as many of them as before. */
 void tcp_retransmit_resize(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t upto, uint32_t old_mss);
-/* Sends [high_rxt, recover) again as far as cwnd allows. */
+/* Sends r, of at most a segment, again. False: the link had no room. */
+bool tcp_retransmit_one(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r);
+/* Sends what is lost again as far as cwnd allows. */
 void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The time after which to give up (R2 of RFC 9293 3.8.3). */
 uint64_t tcp_retransmit_r2_us(const struct tcp_pcb *pcb);
-/* The end of what was sent, without a FIN. */
-uint32_t tcp_retransmit_sent_end(const struct tcp_pcb *pcb);
-/* What counts as in the network, for comparison with cwnd. */
-uint32_t tcp_recover_pipe(const struct tcp_pcb *pcb);
-void tcp_recover_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb);
-/* acked new bytes; true: cwnd was dealt with here. */
-bool tcp_recover_new_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
+
+/* ---- tcp_recover.c ---- */
+
+/* The connection is established. */
+void tcp_recover_init(struct tcp_pcb *pcb);
+/* Begins a, for seg, before anything is done about it. */
+void tcp_recover_seen(struct tcp_pcb *pcb, const struct tcp_seg *seg, struct tcp_acked *a);
+/* Everything that an ACK does to recovery and cwnd, when the records know of it. */
+void tcp_recover_ack(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a);
+/* The retransmission timeout: marks what is lost, and cwnd. */
 void tcp_recover_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
+/* RACK's reordering window is over. */
+void tcp_recover_reorder_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Segments larger than snd_mss do not pass: those up to upto count as lost, which is no sign of
+ * congestion. */
+void tcp_recover_too_big(struct tcp_pcb *pcb, uint32_t upto);
+/* The network asks for a lower rate (ECN): once a window. */
+void tcp_recover_reduce(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_rack.c (RFC 8985 6) ---- */
+
+void tcp_rack_init(struct tcp_pcb *pcb);
+/* r was delivered. */
+void tcp_rack_delivered(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_sent *r,
+                        const struct tcp_acked *a);
+/* An ACK brought a D-SACK. */
+void tcp_rack_dsack(struct tcp_pcb *pcb);
+/* A recovery is over. */
+void tcp_rack_left(struct tcp_pcb *pcb);
+uint32_t tcp_rack_reo_wnd_us(const struct tcp_pcb *pcb);
+/* Would r be lost, had something sent later arrived? */
+bool tcp_rack_is_due(struct tcp *tcp, const struct tcp_pcb *pcb, const struct tcp_sent *r);
+/* Marks what is lost, and sets reo_at_us for what may be soon. True: some of it had been sent
+ * again. */
+bool tcp_rack_detect(struct tcp *tcp, struct tcp_pcb *pcb);
+
+/* ---- tcp_tlp.c (RFC 8985 7) ---- */
+
+/* Sets pto_at_us: new data were sent or acknowledged. */
+void tcp_tlp_schedule(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The probe is due. */
+void tcp_tlp_send(struct tcp *tcp, struct tcp_pcb *pcb);
+void tcp_tlp_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a);
+
+/* ---- tcp_undo.c ---- */
+
+/* cwnd is about to be reduced. */
+void tcp_undo_begin(struct tcp_pcb *pcb);
+/* len bytes were sent again at ts. */
+void tcp_undo_sent(struct tcp_pcb *pcb, uint32_t len, uint32_t ts);
+/* The peer received [start, end) twice. */
+void tcp_undo_dsack(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
+/* Was the reduction without need? By D-SACK, by the echoed timestamp, by either. */
+bool tcp_undo_by_dsack(const struct tcp_pcb *pcb);
+bool tcp_undo_by_echo(const struct tcp_pcb *pcb, const struct tcp_seg *seg);
+bool tcp_undo_may(const struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* Takes it back; all: what is marked as lost is lost no more. */
+void tcp_undo(struct tcp *tcp, struct tcp_pcb *pcb, bool all);
 
 /* ---- tcp_rtt.c ---- */
 
 void tcp_rtt_init(struct tcp_pcb *pcb);
 void tcp_rtt_sample(struct tcp_pcb *pcb, uint64_t rtt_us);
-/* The segment that ends at end is sent for the first time. */
+/* The SYN, which has no record, is sent for the first time; end is the number behind it. */
 void tcp_rtt_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end);
 /* Something from seq on is sent again: what it timed is ambiguous (Karn). */
 void tcp_rtt_cancel(struct tcp_pcb *pcb, uint32_t seq);
-/* seg acknowledges new data: takes a sample if there is one in it. */
+/* seg acknowledges our SYN: takes a sample if there is one in it. */
 void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* The same for data, from what the records say. */
+void tcp_rtt_acked(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a);
 /* RTO with the backoff in it. */
 uint64_t tcp_rtt_rto_us(const struct tcp_pcb *pcb);
 
@@ -555,6 +664,11 @@ struct tcp_cc_ops {
     void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked); /* grows cwnd */
     uint32_t (*ssthresh)(struct tcp *tcp, struct tcp_pcb *pcb);        /* after a loss */
     bool paces;                                                        /* sets pcb->pacing_rate */
+    /* NULL, or: the last reduction was without need; sets cwnd from pcb->undo. NULL: as it was */
+    void (*undo)(struct tcp *tcp, struct tcp_pcb *pcb);
+    /* NULL, or: sets cwnd itself, with every ACK, in and out of recovery, instead of ack() and of
+     * proportional rate reduction */
+    void (*control)(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a);
 };
 extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
 const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb);

@@ -55,10 +55,11 @@ static uint32_t window_room(const struct tcp_pcb *pcb)
 
 static uint32_t cwnd_room(const struct tcp_pcb *pcb)
 {
-    uint32_t pipe = tcp_recover_pipe(pcb), cwnd = pcb->cwnd;
+    uint32_t pipe = tcp_sent_pipe(pcb), cwnd = pcb->cwnd;
 
-    /* RFC 3042: each of the first two duplicate ACKs lets one more segment out. */
-    if (pcb->recovery == TCP_RECOVERY_NONE)
+    /* RFC 3042: each of the first two duplicate ACKs lets one more segment out. SACK blocks do so
+     * by making the pipe shorter. */
+    if (pcb->recovery == TCP_RECOVERY_NONE && !pcb->sack_ok)
         cwnd += u32_min(pcb->dup_acks, 2) * pcb->snd_mss;
     return cwnd > pipe ? cwnd - pipe : 0;
 }
@@ -71,7 +72,7 @@ static void sent_new(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t len, uint8_t
 
     if (len % pcb->snd_mss)
         pcb->snd_sml = pcb->snd_nxt + len;
-    tcp_rtt_start(tcp, pcb, end);
+    tcp_sent_add(tcp, pcb, end, flags & TCP_FIN);
     /* An answer that follows a request closely: from now on wait for it to carry the ACK. */
     if (len && pcb->last_rx_data_us && now - pcb->last_rx_data_us < TCP_DELACK_US)
         pcb->pingpong = true;
@@ -108,6 +109,8 @@ static bool send_frame(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t n)
         flags |= TCP_PSH; /* RFC 9293 3.9.1: the end of what was queued */
     if (last && pcb->fin_queued && window_room(pcb) > n)
         flags |= TCP_FIN;
+    if (!tcp_sent_reserve(tcp, pcb))
+        return false;
     err = tcp_segment_send(tcp, pcb, pcb->snd_nxt, n, flags);
     if (err && !send_failed(tcp, pcb, err))
         return pcb->snd_mss < mss; /* at once again if it was the size */
@@ -160,15 +163,19 @@ static void arm_persist(struct tcp *tcp, struct tcp_pcb *pcb, bool no_room)
     tcp_timer_rexmt(tcp, pcb, tcp->net->now_us + wait);
 }
 
-static void arm_timers(struct tcp *tcp, struct tcp_pcb *pcb, bool no_room)
+/* sent: something new has gone. */
+static void arm_timers(struct tcp *tcp, struct tcp_pcb *pcb, bool sent, bool no_room)
 {
     if (tcp_flight(pcb)) {
-        if (pcb->persist || pcb->rexmt_at_us == TIMER_NEVER) { /* RFC 6298 5.1 */
+        if (pcb->persist || !pcb->rto_at_us) { /* RFC 6298 5.1 */
             if (pcb->persist)
                 pcb->backoff = 0;
             pcb->persist = false;
-            tcp_timer_rexmt(tcp, pcb, tcp->net->now_us + tcp_rtt_rto_us(pcb));
+            pcb->rto_at_us = tcp->net->now_us + tcp_rtt_rto_us(pcb);
         }
+        if (sent)
+            tcp_tlp_schedule(tcp, pcb);
+        tcp_retransmit_arm(tcp, pcb);
     } else if (tcp_unsent_bytes(pcb) || (pcb->fin_queued && !pcb->fin_sent)) {
         if (tcp_pace_holds(tcp, pcb))
             return; /* its timer goes on */
@@ -181,18 +188,11 @@ static void arm_timers(struct tcp *tcp, struct tcp_pcb *pcb, bool no_room)
     }
 }
 
-void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
+/* Sends new data; false: the link, or memory, had no room. limited: more did not go for cwnd. */
+static bool send_new(struct tcp *tcp, struct tcp_pcb *pcb, bool *limited)
 {
-    bool limited = false, ok = true, wait = false;
+    bool ok = true, wait = false;
 
-    pcb->output_due = false;
-    if (!tcp_state_sends(tcp_state(pcb)))
-        return;
-    tcp_mss_refresh(tcp, pcb);
-    if (pcb->recovery == TCP_RECOVERY_LOSS)
-        tcp_retransmit_lost(tcp, pcb);
-    if (tcp_flight(pcb) == 0)
-        tcp_cc_restart(tcp, pcb);
     if (pcb->probe_low)
         ok = send_probe(tcp, pcb, &wait);
     while (ok && !wait) {
@@ -201,7 +201,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
             break;
         n = amount(pcb, unsent, window_room(pcb), cwnd_room(pcb));
         if (n == 0) {
-            limited =
+            *limited =
                 cwnd_room(pcb) < u32_min(unsent, pcb->snd_mss) && window_room(pcb) > cwnd_room(pcb);
             break;
         }
@@ -212,9 +212,43 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     }
     if (ok && fin_due(pcb)) /* it takes a place in the window as bytes do */
         ok = send_frame(tcp, pcb, 0);
+    return ok;
+}
+
+void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint32_t before = pcb->snd_nxt;
+    bool limited = false, ok;
+
+    pcb->output_due = false;
+    if (!tcp_state_sends(tcp_state(pcb)))
+        return;
+    tcp_mss_refresh(tcp, pcb);
+    if (pcb->frto != TCP_FRTO_NEW)
+        tcp_retransmit_lost(tcp, pcb);
+    if (tcp_flight(pcb) == 0)
+        tcp_cc_restart(tcp, pcb);
+    ok = send_new(tcp, pcb, &limited);
+    if (pcb->frto == TCP_FRTO_NEW) { /* RFC 5682 2.1 step 2 b: if there is nothing new, go on */
+        pcb->frto = pcb->snd_nxt != before ? TCP_FRTO_ON : TCP_FRTO_OFF;
+        if (pcb->frto == TCP_FRTO_OFF)
+            tcp_retransmit_lost(tcp, pcb);
+    }
+    tcp_sent_release(tcp, pcb);
     tcp_cc_sent(tcp, pcb, limited);
-    arm_timers(tcp, pcb, !ok);
+    arm_timers(tcp, pcb, pcb->snd_nxt != before, !ok);
     tcp_sndbuf_tell(tcp, pcb);
+}
+
+bool tcp_output_one(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint32_t n = u32_min((uint32_t)tcp_unsent_bytes(pcb), pcb->snd_mss), before = pcb->snd_nxt;
+
+    if (n == 0 || window_room(pcb) < n)
+        return false;
+    send_frame(tcp, pcb, n);
+    tcp_sent_release(tcp, pcb);
+    return pcb->snd_nxt != before;
 }
 
 void tcp_output_probe(struct tcp *tcp, struct tcp_pcb *pcb)
@@ -224,7 +258,8 @@ void tcp_output_probe(struct tcp *tcp, struct tcp_pcb *pcb)
 
     if (n) {
         if (send_frame(tcp, pcb, n))
-            arm_timers(tcp, pcb, false);
+            arm_timers(tcp, pcb, true, false);
+        tcp_sent_release(tcp, pcb);
         return;
     }
     tcp->stats.zero_window_probes++;

@@ -10,7 +10,10 @@
  *     tcp_timewait.c         TIME_WAIT
  *     tcp_reset.c            RST in and out, challenge ACKs
  *   tcp_output.c             what to send and when; tcp_segment.c: how
- *   tcp_retransmit.c         timeouts; tcp_recover.c: fast retransmit and recovery
+ *   tcp_sent.c               what is in flight; tcp_sack.c: what of it has arrived
+ *   tcp_rack.c, tcp_tlp.c    what of it is lost
+ *   tcp_recover.c            what follows from that; tcp_undo.c: when it was not true
+ *   tcp_retransmit.c         sending again; timeouts
  *   tcp_cc*.c                how fast; tcp_pace.c: how evenly
  *
  * An entry (a frame, a timer, a user call) does its work at once, but for two things that wait for
@@ -79,6 +82,7 @@ int tcp_init(struct tcp *tcp, struct net *net)
     slab_init(&tcp->pcbs, net->arena, sizeof(struct tcp_pcb));
     slab_init(&tcp->port_slab, net->arena, sizeof(struct tcp_port));
     slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
+    slab_init(&tcp->sents, net->arena, sizeof(struct tcp_sent));
     list_init(&tcp->ack_queue);
     list_init(&tcp->time_wait);
     tcp->isn_key.k0 = rng_u64(&net->rng);
@@ -225,6 +229,7 @@ struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
     ring_init(&pcb->snd, tcp->net->arena, 0);
     ring_init(&pcb->rcv, tcp->net->arena, 0);
     ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);
+    tcp_sent_init(pcb);
     pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
     return pcb;
 }
@@ -233,6 +238,7 @@ struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
 static void detach(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     tcp_timer_stop_all(tcp, pcb);
+    tcp_sent_clear(tcp, pcb);
     list_remove(&pcb->on_flush);
     tcp_flow_remove(tcp, pcb);
 }
@@ -280,6 +286,7 @@ void tcp_pcb_forget(struct tcp *tcp, struct tcp_pcb *pcb)
     ring_init(&pcb->snd, tcp->net->arena, 0);
     ring_init(&pcb->rcv, tcp->net->arena, 0);
     ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);
+    tcp_sent_init(pcb);
     pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
 }
 

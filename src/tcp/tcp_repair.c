@@ -22,8 +22,9 @@ static bool is_stray(const struct tcp_pcb *pcb)
     return !pcb->orphan && !pcb->parent;
 }
 
-/* Of the rings of a pcb that was being changed nothing is certain but that they can be cleared. */
-static void clear_rings(struct tcp *tcp, struct tcp_pcb *pcb)
+/* Of the rings of a pcb that was being changed nothing is certain but that they can be cleared; its
+ * records go too, and with them what its timers were for. */
+static void clear_memory(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     if (pcb->snd.arena)
         ring_clear(&pcb->snd);
@@ -34,18 +35,20 @@ static void clear_rings(struct tcp *tcp, struct tcp_pcb *pcb)
     ring_init(&pcb->snd, tcp->net->arena, 0);
     ring_init(&pcb->rcv, tcp->net->arena, 0);
     ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);
+    tcp_sent_init(pcb); /* tcp_sent_repair() frees the records */
+    pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
+    pcb->rto_at_us = pcb->reo_at_us = pcb->pto_at_us = 0;
 }
 
 static void doom(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    clear_rings(tcp, pcb);
+    clear_memory(tcp, pcb);
     pcb->reset_due = tcp_user_needs_reset(pcb);
     pcb->doomed = true;
     pcb->state = TCP_CLOSED;
     pcb->error = ECONNRESET;
     pcb->shut = TCP_SHUT_BOTH;
     pcb->hashed = pcb->ack_now = pcb->output_due = false;
-    pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
     if (!pcb->accept_queued)
         pcb->parent = NULL;
 }
@@ -158,7 +161,7 @@ static void judge(struct tcp *tcp, struct tcp_pcb *pcb)
                !is_stray(pcb)) {
         doom(tcp, pcb);
     } else if (pcb == tcp->current && !is_stray(pcb)) {
-        clear_rings(tcp, pcb); /* its connection was over, or being forgotten */
+        clear_memory(tcp, pcb); /* its connection was over, or being forgotten */
     }
 }
 
@@ -180,10 +183,11 @@ void tcp_repair(struct tcp *tcp)
     tcp->stats.curr_estab = 0;
     for (struct tcp_pcb *pcb = slab_next(&tcp->pcbs, NULL); pcb; pcb = slab_next(&tcp->pcbs, pcb))
         judge(tcp, pcb);
+    tcp_sent_repair(tcp);
     for (struct tcp_pcb *pcb = slab_next(&tcp->pcbs, NULL); pcb; pcb = next) {
         next = slab_next(&tcp->pcbs, pcb);
         if (is_stray(pcb)) {
-            clear_rings(tcp, pcb);
+            clear_memory(tcp, pcb);
             slab_free(&tcp->pcbs, pcb);
         } else {
             repair_pcb(tcp, pcb);

@@ -1,9 +1,10 @@
 /*
- * Retransmission by timeout (RFC 6298 5, RFC 9293 3.8.1 to 3.8.3), and the persist timer.
+ * Sending again: what is marked as lost, in order, as far as cwnd allows; and the timer behind it
+ * (RFC 6298 5, RFC 9293 3.8.1 to 3.8.3), and the persist timer.
  *
- * After a timeout everything up to recover counts as lost and is sent again in order as cwnd, grown
- * from one segment, allows: high_rxt says how far that has come. ACKs that jump, because the peer
- * had kept what came out of order, take high_rxt along.
+ * One timer, pcb->rexmt, serves the retransmission timeout (rto_at_us), RACK's reordering window
+ * (reo_at_us) and the tail loss probe (pto_at_us), whichever is first; 0 is never. While nothing is
+ * in flight it is the persist timer.
  *
  * Giving up (R2) is a matter of time, not of counts, as in Linux: the time that 15 retransmissions
  * from an RTO of 200 ms would take, 924.6 s; 8 of them, 102.2 s, for an orphan. TCP_USER_TIMEOUT
@@ -13,72 +14,114 @@
 
 #include "tcp/tcp_int.h"
 
-uint32_t tcp_retransmit_sent_end(const struct tcp_pcb *pcb)
+/* What follows r goes along, up to max bytes: what is lost too, in part if need be, and what is not
+ * as far as it fits into a segment (as Linux: many small ones become one). */
+static void collect(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r, uint32_t max)
 {
-    return pcb->fin_sent ? pcb->snd_nxt - 1 : pcb->snd_nxt;
+    struct tcp_sent *n;
+
+    while (!(r->flags & TCP_SENT_FIN) && (n = tcp_sent_next(pcb, r)) &&
+           !(n->flags & (TCP_SENT_SACKED | TCP_SENT_RETRANS))) {
+        bool lost = n->flags & TCP_SENT_LOST;
+        uint32_t len = tcp_sent_len(r), fits = lost ? max : u32_min(max, pcb->snd_mss);
+        uint32_t data = tcp_sent_len(n) - ((n->flags & TCP_SENT_FIN) != 0);
+        if (len + data > fits && (!lost || len % pcb->snd_mss == 0 || len >= fits ||
+                                  !tcp_sent_split(tcp, pcb, n, n->seq + (fits - len))))
+            return;
+        tcp_sent_join(tcp, pcb, r);
+    }
 }
 
-/* Sends at most max bytes from seq on again, with the FIN if it is reached. Returns the sequence
- * number behind them; seq itself when the link had no room. */
-static uint32_t resend(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_t max)
+/* Puts r on the wire. False: the link had no room. */
+static bool put(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_sent *r, uint32_t data,
+                bool fin)
 {
-    uint32_t end = tcp_retransmit_sent_end(pcb);
-    uint32_t n = u32_min(end - seq, max);
     uint8_t flags = TCP_ACK;
     int err;
 
-    if (n && seq + n == tcp_snd_end(pcb))
+    if (data && r->seq + data == tcp_snd_end(pcb))
         flags |= TCP_PSH;
-    if (pcb->fin_sent && seq + n == end)
+    if (fin)
         flags |= TCP_FIN;
-    tcp_rtt_cancel(pcb, seq);
-    tcp_probe_resent(tcp, pcb, seq, n);
-    if (seq == pcb->snd_una)
+    tcp_probe_resent(tcp, pcb, r->seq, data);
+    if (r->seq == pcb->snd_una)
         pcb->rexmt_ts = tcp_segment_ts_now(tcp, pcb);
-    err = tcp_segment_send(tcp, pcb, seq, n, flags);
+    err = tcp_segment_send(tcp, pcb, r->seq, data, flags);
     if (err == -ENOBUFS || err == -EAGAIN || err == -ENOMEM || err == -EMSGSIZE)
-        return seq;
+        return false;
     if (err)
         pcb->soft_error = (uint8_t)-err;
-    tcp->stats.retrans_segs++;
-    pcb->retrans_total++;
+    tcp_undo_sent(pcb, data + fin, tcp_segment_ts_now(tcp, pcb));
     pcb->last_tx_us = tcp->net->now_us;
-    return seq + n + ((flags & TCP_FIN) != 0);
+    return true;
+}
+
+/* Sends r, or its first max bytes, again. */
+static bool resend(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r, uint32_t max)
+{
+    bool fin = r->flags & TCP_SENT_FIN;
+    uint32_t data = tcp_sent_len(r) - fin;
+
+    if (data > max) {
+        fin = false;
+        data = max;
+        tcp_sent_split(tcp, pcb, r, r->seq + max); /* without memory it counts whole */
+    } else {
+        collect(tcp, pcb, r, max);
+        fin = r->flags & TCP_SENT_FIN;
+        data = tcp_sent_len(r) - fin;
+    }
+    if (!put(tcp, pcb, r, data, fin))
+        return false;
+    tcp->stats.retrans_segs++;
+    tcp_sent_again(tcp, pcb, r);
+    return true;
+}
+
+bool tcp_retransmit_one(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    return resend(tcp, pcb, r, pcb->snd_mss);
 }
 
 void tcp_retransmit_head(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    struct tcp_sent *r = tcp_sent_first(pcb);
+
     tcp_mss_refresh(tcp, pcb);
-    if (tcp_flight(pcb))
-        resend(tcp, pcb, pcb->snd_una, pcb->snd_mss);
+    if (!r)
+        return;
+    if (tcp_sent_len(r) > pcb->snd_mss)
+        tcp_sent_split(tcp, pcb, r, r->seq + pcb->snd_mss);
+    tcp_sent_lose(pcb, r);
+    resend(tcp, pcb, r, pcb->snd_mss);
 }
 
 void tcp_retransmit_resize(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t upto, uint32_t old_mss)
 {
     pcb->cwnd = u32_max(pcb->cwnd / old_mss * pcb->snd_mss, pcb->snd_mss);
-    pcb->recover = upto;
-    pcb->high_rxt = pcb->snd_una;
-    pcb->recovery = TCP_RECOVERY_LOSS;
-    pcb->dup_acks = 0;
+    tcp_recover_too_big(pcb, upto);
     tcp_output(tcp, pcb);
 }
 
 void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    while (seq_lt(pcb->high_rxt, pcb->recover)) {
-        uint32_t left = pcb->recover - pcb->high_rxt, pipe = tcp_recover_pipe(pcb), room, next;
+    struct list *n;
+
+    while ((n = list_first(&pcb->sent_lost))) {
+        struct tcp_sent *r = container_of(n, struct tcp_sent, by_time);
+        uint32_t len = tcp_sent_len(r), pipe = tcp_sent_pipe(pcb), room;
+        bool head = r->seq == pcb->snd_una;
         if (pipe >= pcb->cwnd)
             return;
         room = pcb->cwnd - pipe;
-        if (room < u32_min(left, pcb->snd_mss))
+        if (room < u32_min(len, pcb->snd_mss))
             return;
         if (room > pcb->snd_mss)
             room -= room % pcb->snd_mss;
-        next =
-            resend(tcp, pcb, pcb->high_rxt, u32_min(u32_min(room, left), tcp_mss_frame_bytes(pcb)));
-        if (next == pcb->high_rxt)
+        if (!resend(tcp, pcb, r, u32_min(room, tcp_mss_frame_bytes(pcb))))
             return;
-        pcb->high_rxt = next;
+        if (head && pcb->sack_ok) /* as Linux: what is waited for was sent just now */
+            pcb->rto_at_us = tcp->net->now_us + tcp_rtt_rto_us(pcb);
     }
 }
 
@@ -129,7 +172,35 @@ static void rearm(struct tcp *tcp, struct tcp_pcb *pcb)
         if (end < at)
             at = end > tcp->net->now_us ? end : tcp->net->now_us + 1;
     }
+    pcb->rto_at_us = at;
     tcp_timer_rexmt(tcp, pcb, at);
+}
+
+void tcp_retransmit_arm(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint64_t at = pcb->rto_at_us;
+
+    if (pcb->reo_at_us && pcb->reo_at_us < at)
+        at = pcb->reo_at_us;
+    if (pcb->pto_at_us && pcb->pto_at_us < at)
+        at = pcb->pto_at_us;
+    tcp_timer_rexmt(tcp, pcb, at);
+}
+
+void tcp_retransmit_timer(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint64_t now = tcp->net->now_us;
+
+    if (pcb->reo_at_us && pcb->reo_at_us <= now) {
+        pcb->reo_at_us = 0;
+        tcp_recover_reorder_timeout(tcp, pcb);
+        tcp_retransmit_arm(tcp, pcb);
+    } else if (pcb->pto_at_us && pcb->pto_at_us <= now) {
+        tcp_tlp_send(tcp, pcb);
+        tcp_retransmit_arm(tcp, pcb);
+    } else {
+        tcp_retransmit_timeout(tcp, pcb);
+    }
 }
 
 void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)

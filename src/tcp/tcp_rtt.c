@@ -1,9 +1,10 @@
 /*
  * Round-trip time and retransmission timeout (RFC 6298), in microseconds.
  *
- * One segment at a time is timed, exactly; what was sent again is not (Karn's algorithm). When an
- * ACK covers only segments that were sent again, the echoed timestamp tells which transmission it
- * answers (RFC 7323 4), though to the millisecond only.
+ * Every ACK, and every SACK, of something that was sent once gives a sample, exactly, from the
+ * record of it (tcp_sent.c); what was sent again gives none (Karn's algorithm). When an ACK covers
+ * only segments that were sent again, the echoed timestamp tells which transmission it answers (RFC
+ * 7323 4), though to the millisecond only.
  *
  * Deviations, both Linux's: the lower bound applies to the variance term instead of to the whole
  * (RTO = SRTT + max(200 ms, 4 RTTVAR)) and is 200 ms, not 1 s (RFC 6298 2.4).
@@ -59,6 +60,18 @@ void tcp_rtt_cancel(struct tcp_pcb *pcb, uint32_t seq)
         pcb->rtt_timing = false; /* RFC 6298 3 */
 }
 
+/* An echo from before we sent again may mean that only the ACK was lost: then the peer answers the
+ * second segment with the first one's timestamp, and the time between is ours, not the network's.
+ */
+static void from_echo(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    if (!pcb->ts_ok || !seg->opt.has_ts ||
+        (pcb->recovery == TCP_RECOVERY_NONE && !pcb->retransmits))
+        return;
+    if (seq_ge(seg->opt.ts_ecr, pcb->rexmt_ts))
+        tcp_rtt_sample(pcb, (uint64_t)(tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr) * 1000);
+}
+
 void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
     if (pcb->rtt_timing && seq_ge(seg->ack, pcb->rtt_seq)) {
@@ -67,14 +80,26 @@ void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg
         tcp_cc_rtt(pcb, (uint32_t)(tcp->net->now_us - pcb->rtt_at_us));
         return;
     }
-    if (!pcb->ts_ok || !seg->opt.has_ts ||
-        (pcb->recovery == TCP_RECOVERY_NONE && !pcb->retransmits))
+    from_echo(tcp, pcb, seg);
+}
+
+void tcp_rtt_acked(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a)
+{
+    uint64_t now = tcp->net->now_us, from = a->sacked_us;
+
+    /* What waited at the peer for a hole to be filled says nothing. */
+    if (a->first_us && !a->again_acked)
+        from = a->first_us;
+    if (!from) {
+        if (a->acked)
+            from_echo(tcp, pcb, a->seg);
         return;
-    /* An echo from before we sent again may mean that only the ACK was lost: then the peer answers
-     * the second segment with the first one's timestamp, and the time between is ours, not the
-     * network's. */
-    if (seq_ge(seg->opt.ts_ecr, pcb->rexmt_ts))
-        tcp_rtt_sample(pcb, (uint64_t)(tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr) * 1000);
+    }
+    tcp_rtt_sample(pcb, now - from);
+    if (a->last_us && !a->again_acked) {
+        pcb->min_rtt_us = u32_min(pcb->min_rtt_us, u32_max(1, (uint32_t)(now - a->last_us)));
+        tcp_cc_rtt(pcb, (uint32_t)(now - a->last_us));
+    }
 }
 
 uint64_t tcp_rtt_rto_us(const struct tcp_pcb *pcb)

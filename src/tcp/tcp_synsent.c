@@ -21,6 +21,7 @@ void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg 
     pcb->snd_wl1 = seg->seq;
     pcb->snd_wl2 = seg->ack;
     tcp_mss_update(pcb);
+    tcp_recover_init(pcb);
     tcp_cc_init(tcp, pcb);
     tcp_sndbuf_tune(tcp, pcb);
     pcb->retransmits = pcb->backoff = 0;

@@ -1,9 +1,10 @@
 /*
  * The timers of a pcb. Four, for most of what RFC 9293 needs excludes each other:
  *
- *   rexmt   retransmission (RFC 6298), or persist while nothing is in flight but something is
- * queued delack  delayed ACK slow    keepalive; for an orphan in FIN_WAIT_2 its end; in TIME_WAIT 2
- * MSL (tcp_keepalive.c)
+ *   rexmt    retransmission (RFC 6298, RFC 8985), or persist while nothing is in flight but
+ *            something is queued
+ *   delack   delayed ACK
+ *   slow     keepalive; for an orphan in FIN_WAIT_2 its end; in TIME_WAIT 2 MSL (tcp_keepalive.c)
  *
  * The first two are moved with nearly every segment, so they are lazy: the pcb remembers when it
  * wants to be called, and the timer itself is only ever moved to an earlier time. When it comes due
@@ -70,7 +71,7 @@ void tcp_timer(struct tcp *tcp, struct timer *t)
         if (pcb->persist)
             tcp_retransmit_persist(tcp, pcb);
         else
-            tcp_retransmit_timeout(tcp, pcb);
+            tcp_retransmit_timer(tcp, pcb);
         return;
     case TCP_TIMER_DELACK:
         pcb = container_of(t, struct tcp_pcb, delack);

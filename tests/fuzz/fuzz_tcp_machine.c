@@ -166,8 +166,7 @@ static void check_pcb(const struct tcp_pcb *pcb)
     /* Whatever is in flight or waits is looked after by a timer. */
     if (tcp_flight(pcb) || tcp_unsent_bytes(pcb) || (pcb->fin_queued && !pcb->fin_sent))
         FUZZ_CHECK(pcb->rexmt_at_us != TIMER_NEVER && timer_armed(&pcb->rexmt));
-    if (pcb->recovery == TCP_RECOVERY_LOSS)
-        FUZZ_CHECK(seq_ge(pcb->high_rxt, pcb->snd_una) && seq_le(pcb->high_rxt, pcb->snd_nxt));
+    FUZZ_CHECK(!tcp_sent_check(pcb));
 }
 
 static void check_all(void)

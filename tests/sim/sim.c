@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "tcp/tcp_sent.h"
 #include "wire/ipv4.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
@@ -285,6 +286,17 @@ bool sim_is_idle(const struct sim *s)
     return next_wake(s) == TIMER_NEVER && link_wire_next(&s->wire) == TIMER_NEVER;
 }
 
+/* The records of what is in flight agree with the sequence numbers and the sums. */
+static void check_records(struct sim *s, unsigned host)
+{
+    const struct tcp *tcp = &s->host[host].st->tcp;
+    for (struct tcp_pcb *p = slab_next(&tcp->pcbs, NULL); p; p = slab_next(&tcp->pcbs, p)) {
+        const char *wrong = tcp_sent_check(p);
+        if (wrong)
+            sim_fail(s, "host %u: scoreboard: %s", host, wrong);
+    }
+}
+
 static void check(struct sim *s)
 {
     for (unsigned i = 0; i < SIM_HOSTS; i++) {
@@ -293,6 +305,7 @@ static void check(struct sim *s)
             sim_fail(s, "host %u: memory freed that was not allocated", i);
         if (st->tcp.stats.illegal_edges)
             sim_fail(s, "host %u: an illegal change of state", i);
+        check_records(s, i);
     }
     if (!list_empty(&s->tasks) && s->wire.now_us - s->progress_us > STANDSTILL_US)
         sim_fail(s, "standstill: nothing was reached since %llu us",

@@ -1,0 +1,441 @@
+/*
+ * The scoreboard: a record for each frame that is not yet acknowledged.
+ *
+ *   pcb->sent_seq    all of them by sequence number, from SND.UNA to SND.NXT without gaps
+ *   pcb->sent_time   those under way, the one sent last at the end: the order in which RACK looks
+ *                    for losses (RFC 8985 6.2 step 5)
+ *   pcb->sent_lost   those lost and not sent again since, by sequence number: what is sent next
+ *
+ * What is SACKed is in neither of the last two. Neighbours that are SACKed become one record, so
+ * that the number of records is that of frames under way and of holes, and a SACK block costs no
+ * more than its news. pcb->sent_hint remembers where the last block ended: the next one is near it.
+ *
+ * Memory. A record is taken from the slab before a frame is sent. When there is none, the frame is
+ * entered in the last record, if that was never touched; otherwise it is not sent now. A split that
+ * finds no memory is left out: then less is known than could be, and the timeout makes up for it.
+ */
+#include "tcp/tcp_int.h"
+
+#define BY_SEQ(n)  container_of(n, struct tcp_sent, by_seq)
+#define BY_TIME(n) container_of(n, struct tcp_sent, by_time)
+
+void tcp_sent_init(struct tcp_pcb *pcb)
+{
+    list_init(&pcb->sent_seq);
+    list_init(&pcb->sent_time);
+    list_init(&pcb->sent_lost);
+    pcb->sent_hint = pcb->sent_spare = NULL;
+    pcb->sacked_bytes = pcb->sacked_segs = pcb->lost_bytes = pcb->retrans_bytes = 0;
+}
+
+struct tcp_sent *tcp_sent_first(const struct tcp_pcb *pcb)
+{
+    return list_empty(&pcb->sent_seq) ? NULL : BY_SEQ(pcb->sent_seq.next);
+}
+
+struct tcp_sent *tcp_sent_last(const struct tcp_pcb *pcb)
+{
+    return list_empty(&pcb->sent_seq) ? NULL : BY_SEQ(pcb->sent_seq.prev);
+}
+
+struct tcp_sent *tcp_sent_next(const struct tcp_pcb *pcb, const struct tcp_sent *r)
+{
+    return r->by_seq.next == &pcb->sent_seq ? NULL : BY_SEQ(r->by_seq.next);
+}
+
+struct tcp_sent *tcp_sent_prev(const struct tcp_pcb *pcb, const struct tcp_sent *r)
+{
+    return r->by_seq.prev == &pcb->sent_seq ? NULL : BY_SEQ(r->by_seq.prev);
+}
+
+static uint32_t segs_of(uint32_t len, uint32_t mss)
+{
+    return len > mss && mss ? (len + mss - 1) / mss : 1;
+}
+
+uint32_t tcp_sent_pipe(const struct tcp_pcb *pcb)
+{
+    return tcp_flight(pcb) - pcb->sacked_bytes - pcb->lost_bytes + pcb->retrans_bytes;
+}
+
+/* ---- counters and lists follow the flags ---- */
+
+static void uncount(struct tcp_pcb *pcb, const struct tcp_sent *r)
+{
+    uint32_t len = tcp_sent_len(r);
+
+    if (r->flags & TCP_SENT_SACKED) {
+        pcb->sacked_bytes -= len;
+        pcb->sacked_segs -= r->segs;
+    }
+    if (r->flags & TCP_SENT_LOST)
+        pcb->lost_bytes -= len;
+    if (r->flags & TCP_SENT_RETRANS)
+        pcb->retrans_bytes -= len;
+}
+
+static void count(struct tcp_pcb *pcb, const struct tcp_sent *r)
+{
+    uint32_t len = tcp_sent_len(r);
+
+    if (r->flags & TCP_SENT_SACKED) {
+        pcb->sacked_bytes += len;
+        pcb->sacked_segs += r->segs;
+    }
+    if (r->flags & TCP_SENT_LOST)
+        pcb->lost_bytes += len;
+    if (r->flags & TCP_SENT_RETRANS)
+        pcb->retrans_bytes += len;
+}
+
+/* Into sent_lost, which is in the order of sequence numbers; most come at its end. */
+static void list_as_lost(struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    struct list *at = &pcb->sent_lost;
+
+    while (at->prev != &pcb->sent_lost && seq_gt(BY_TIME(at->prev)->seq, r->seq))
+        at = at->prev;
+    list_insert_before(at, &r->by_time);
+}
+
+/* Into sent_time by its old time of transmission: what was thought lost is older than the rest. */
+static void list_by_time(struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    struct list *at = pcb->sent_time.next;
+
+    while (at != &pcb->sent_time && BY_TIME(at)->xmit_us <= r->xmit_us)
+        at = at->next;
+    list_insert_before(at, &r->by_time);
+}
+
+/* Which list: 0 none, 1 sent_time, 2 sent_lost. */
+static int list_of(uint8_t flags)
+{
+    if (flags & TCP_SENT_SACKED)
+        return 0;
+    return (flags & (TCP_SENT_LOST | TCP_SENT_RETRANS)) == TCP_SENT_LOST ? 2 : 1;
+}
+
+void tcp_sent_mark(struct tcp_pcb *pcb, struct tcp_sent *r, uint8_t set, uint8_t clear)
+{
+    int before = list_of(r->flags), after;
+
+    uncount(pcb, r);
+    r->flags = (uint8_t)((r->flags & ~clear) | set);
+    count(pcb, r);
+    after = list_of(r->flags);
+    if (before == after)
+        return;
+    list_remove(&r->by_time);
+    if (after == 1)
+        list_by_time(pcb, r);
+    else if (after == 2)
+        list_as_lost(pcb, r);
+}
+
+void tcp_sent_lose(struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    if (list_of(r->flags) == 2)
+        return;
+    pcb->lost_total += tcp_sent_len(r);
+    tcp_sent_mark(pcb, r, TCP_SENT_LOST, TCP_SENT_RETRANS);
+}
+
+/* ---- coming and going ---- */
+
+/* draft-ietf-ccwg-bbr 4.1.2.2: what a sample of the delivery rate needs to know of the sending. */
+static void stamp(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r, bool idle)
+{
+    uint64_t now = tcp->net->now_us;
+
+    if (idle)
+        pcb->first_sent_us = pcb->delivered_us = now;
+    r->xmit_us = now;
+    r->first_sent_us = pcb->first_sent_us;
+    r->delivered = pcb->delivered;
+    r->delivered_us = pcb->delivered_us;
+    r->lost_at_send = pcb->lost_total;
+    if (pcb->app_limited)
+        r->flags |= TCP_SENT_APP_LIMITED;
+    else
+        r->flags &= (uint8_t)~TCP_SENT_APP_LIMITED;
+}
+
+bool tcp_sent_reserve(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    const struct tcp_sent *last;
+
+    if (!pcb->sent_spare)
+        pcb->sent_spare = slab_alloc(&tcp->sents);
+    if (pcb->sent_spare)
+        return true;
+    last = tcp_sent_last(pcb);
+    return last &&
+           !(last->flags & ~(TCP_SENT_NO_TIME | TCP_SENT_APP_LIMITED)); /* will be extended */
+}
+
+void tcp_sent_release(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    slab_free(&tcp->sents, pcb->sent_spare);
+    pcb->sent_spare = NULL;
+}
+
+void tcp_sent_add(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end, bool fin)
+{
+    bool idle = tcp_sent_pipe(pcb) == 0;
+    struct tcp_sent *r = pcb->sent_spare;
+    uint32_t len = end - pcb->snd_nxt;
+
+    pcb->sent_spare = NULL;
+    if (r) {
+        r->seq = pcb->snd_nxt;
+        r->mss = pcb->snd_mss;
+        list_init(&r->by_time);
+        list_push(&pcb->sent_seq, &r->by_seq);
+    } else {
+        r = tcp_sent_last(pcb);
+        r->flags |= TCP_SENT_NO_TIME;
+        list_remove(&r->by_time);
+    }
+    r->end = end;
+    r->segs += segs_of(len, pcb->snd_mss);
+    if (fin)
+        r->flags |= TCP_SENT_FIN;
+    stamp(tcp, pcb, r, idle);
+    r->tx_in_flight = tcp_sent_pipe(pcb) + len;
+    list_push(&pcb->sent_time, &r->by_time);
+    pcb->prr_out += len;
+}
+
+void tcp_sent_again(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    stamp(tcp, pcb, r, tcp_sent_pipe(pcb) == 0);
+    r->mss = pcb->snd_mss;
+    uncount(pcb, r);
+    r->segs = segs_of(tcp_sent_len(r), r->mss);
+    count(pcb, r);
+    if (r->retrans < UINT8_MAX)
+        r->retrans++;
+    tcp_sent_mark(pcb, r, TCP_SENT_RETRANS | TCP_SENT_EVER, 0);
+    list_remove(&r->by_time);
+    list_push(&pcb->sent_time, &r->by_time);
+    r->tx_in_flight = tcp_sent_pipe(pcb);
+    pcb->prr_out += tcp_sent_len(r);
+    pcb->retrans_total += r->segs;
+}
+
+/* Takes r, which is counted no more, out. */
+static void drop(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    if (pcb->sent_hint == r)
+        pcb->sent_hint = NULL;
+    list_remove(&r->by_time);
+    list_remove(&r->by_seq);
+    slab_free(&tcp->sents, r);
+}
+
+void tcp_sent_clear(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    struct tcp_sent *r;
+
+    while ((r = tcp_sent_first(pcb)))
+        drop(tcp, pcb, r);
+    tcp_sent_release(tcp, pcb);
+    tcp_sent_init(pcb);
+}
+
+struct tcp_sent *tcp_sent_find(struct tcp_pcb *pcb, uint32_t seq)
+{
+    struct tcp_sent *r = pcb->sent_hint ? pcb->sent_hint : tcp_sent_first(pcb);
+
+    if (!r || seq_lt(seq, pcb->snd_una) || seq_ge(seq, pcb->snd_nxt))
+        return NULL;
+    while (r && seq_gt(r->seq, seq))
+        r = tcp_sent_prev(pcb, r);
+    while (r && seq_le(r->end, seq))
+        r = tcp_sent_next(pcb, r);
+    if (r)
+        pcb->sent_hint = r;
+    return r;
+}
+
+struct tcp_sent *tcp_sent_split(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r,
+                                uint32_t at)
+{
+    struct tcp_sent *n = slab_alloc(&tcp->sents);
+
+    if (!n)
+        return NULL;
+    uncount(pcb, r);
+    *n = *r;
+    list_init(&n->by_seq);
+    list_init(&n->by_time);
+    list_insert_before(r->by_seq.next, &n->by_seq);
+    if (!(r->flags & TCP_SENT_SACKED))
+        list_insert_before(r->by_time.next, &n->by_time);
+    n->seq = r->end = at;
+    n->segs = segs_of(tcp_sent_len(n), n->mss);
+    r->segs = segs_of(tcp_sent_len(r), r->mss);
+    r->flags &= (uint8_t)~TCP_SENT_FIN;
+    count(pcb, r);
+    count(pcb, n);
+    return n;
+}
+
+void tcp_sent_join(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
+{
+    struct tcp_sent *n = tcp_sent_next(pcb, r);
+
+    uncount(pcb, r);
+    uncount(pcb, n);
+    r->end = n->end;
+    r->segs += n->segs;
+    r->flags |= n->flags & (TCP_SENT_FIN | TCP_SENT_EVER | TCP_SENT_NO_TIME);
+    if (n->retrans > r->retrans)
+        r->retrans = n->retrans;
+    drop(tcp, pcb, n);
+    count(pcb, r);
+}
+
+/* ---- what an ACK delivers ---- */
+
+static void note_newest(struct tcp_pcb *pcb, const struct tcp_sent *r, struct tcp_acked *a)
+{
+    if (r->flags & TCP_SENT_NO_TIME)
+        return;
+    if (a->has_newest && (r->xmit_us < a->newest.xmit_us ||
+                          (r->xmit_us == a->newest.xmit_us && seq_lt(r->end, a->newest.end))))
+        return;
+    a->has_newest = true;
+    a->newest = *r;
+    pcb->first_sent_us = r->xmit_us;
+}
+
+void tcp_sent_delivered(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r,
+                        struct tcp_acked *a)
+{
+    uint32_t len = tcp_sent_len(r);
+
+    pcb->delivered += len;
+    pcb->delivered_segs += r->segs;
+    pcb->delivered_us = tcp->net->now_us;
+    a->delivered += len;
+    if (!(r->flags & TCP_SENT_EVER) && seq_le(r->end, pcb->recover))
+        a->orig_delivered = true;
+    note_newest(pcb, r, a);
+    tcp_rack_delivered(tcp, pcb, r, a);
+}
+
+/* r, or what of it lies below SND.UNA, is acknowledged. */
+static void acked_one(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r, struct tcp_acked *a)
+{
+    if (r->flags & TCP_SENT_SACKED)
+        return;
+    if (r->flags & TCP_SENT_EVER) {
+        a->again_acked = true;
+    } else if (!(r->flags & TCP_SENT_NO_TIME)) {
+        if (!a->first_us)
+            a->first_us = r->xmit_us;
+        a->last_us = r->xmit_us;
+    }
+    tcp_sent_delivered(tcp, pcb, r, a);
+}
+
+void tcp_sent_acked(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
+{
+    struct tcp_sent *r, rest;
+
+    while ((r = tcp_sent_first(pcb)) && seq_le(r->end, pcb->snd_una)) {
+        acked_one(tcp, pcb, r, a);
+        uncount(pcb, r);
+        drop(tcp, pcb, r);
+    }
+    if (!r || seq_ge(r->seq, pcb->snd_una))
+        return;
+    uncount(pcb, r); /* a part of r; what is left of it stays as it is */
+    rest = *r;
+    r->end = pcb->snd_una;
+    r->segs = segs_of(tcp_sent_len(r), r->mss);
+    r->flags &= (uint8_t)~TCP_SENT_FIN;
+    acked_one(tcp, pcb, r, a);
+    r->seq = pcb->snd_una;
+    r->end = rest.end;
+    r->flags = rest.flags;
+    r->segs = segs_of(tcp_sent_len(r), r->mss);
+    count(pcb, r);
+}
+
+/* ---- checks and repair ---- */
+
+static const char *check_lists(const struct tcp_pcb *pcb, uint32_t in_time, uint32_t in_lost)
+{
+    const struct tcp_sent *last = NULL;
+
+    LIST_FOREACH (n, &pcb->sent_time) {
+        const struct tcp_sent *r = BY_TIME(n);
+        if (list_of(r->flags) != 1 || (last && last->xmit_us > r->xmit_us))
+            return "the list by time";
+        last = r;
+        in_time--;
+    }
+    last = NULL;
+    LIST_FOREACH (n, &pcb->sent_lost) {
+        const struct tcp_sent *r = BY_TIME(n);
+        if (list_of(r->flags) != 2 || (last && seq_ge(last->seq, r->seq)))
+            return "the list of what is lost";
+        last = r;
+        in_lost--;
+    }
+    return in_time || in_lost ? "a record in no list" : NULL;
+}
+
+const char *tcp_sent_check(const struct tcp_pcb *pcb)
+{
+    struct tcp_pcb sum = {.snd_una = pcb->snd_una};
+    uint32_t at = pcb->snd_una, in_time = 0, in_lost = 0;
+
+    if (!tcp_state_sends(tcp_state(pcb)))
+        return list_empty(&pcb->sent_seq) ? NULL : "records where nothing is in flight";
+    LIST_FOREACH (n, &pcb->sent_seq) {
+        const struct tcp_sent *r = BY_SEQ(n);
+        if (r->seq != at || !seq_gt(r->end, r->seq) || !r->segs)
+            return "a gap between records";
+        if (r->flags & TCP_SENT_SACKED && r->flags & (TCP_SENT_LOST | TCP_SENT_RETRANS))
+            return "flags that exclude each other";
+        at = r->end;
+        count(&sum, r);
+        in_time += list_of(r->flags) == 1;
+        in_lost += list_of(r->flags) == 2;
+    }
+    if (at != pcb->snd_nxt)
+        return "records do not reach to SND.NXT";
+    if (sum.sacked_bytes != pcb->sacked_bytes || sum.sacked_segs != pcb->sacked_segs ||
+        sum.lost_bytes != pcb->lost_bytes || sum.retrans_bytes != pcb->retrans_bytes)
+        return "the sums of bytes";
+    if (pcb->sent_spare)
+        return "a record kept in reserve";
+    return check_lists(pcb, in_time, in_lost);
+}
+
+void tcp_sent_repair(struct tcp *tcp)
+{
+    struct tcp_sent *next;
+
+    slab_rebuild(&tcp->sents);
+    for (struct tcp_sent *r = slab_next(&tcp->sents, NULL); r; r = slab_next(&tcp->sents, r))
+        r->flags &= (uint8_t)~TCP_SENT_SEEN;
+    for (struct tcp_pcb *pcb = slab_next(&tcp->pcbs, NULL); pcb; pcb = slab_next(&tcp->pcbs, pcb)) {
+        pcb->sent_spare = NULL;
+        if (!pcb->sent_seq.next) /* the process died while making it */
+            tcp_sent_init(pcb);
+        LIST_FOREACH (n, &pcb->sent_seq)
+            BY_SEQ(n)->flags |= TCP_SENT_SEEN;
+    }
+    for (struct tcp_sent *r = slab_next(&tcp->sents, NULL); r; r = next) {
+        next = slab_next(&tcp->sents, r);
+        if (r->flags & TCP_SENT_SEEN)
+            r->flags &= (uint8_t)~TCP_SENT_SEEN;
+        else
+            slab_free(&tcp->sents, r);
+    }
+}
