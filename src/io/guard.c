@@ -32,10 +32,12 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,31 +52,71 @@
 
 /* ---- guard sockets ---- */
 
-/* "Keep 0 bytes": the packet is dropped without a sound. */
-static int drop_everything(int fd)
-{
-    struct sock_filter ret_0 = BPF_STMT(BPF_RET | BPF_K, 0);
-    const struct sock_fprog program = {.len = 1, .filter = &ret_0};
-
-    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
-}
-
-static int drop_nothing(int fd)
-{
-    int unused = 0;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) < 0 &&
-        errno != ENOENT)
-        return -errno;
-    return 0;
-}
-
 static bool is_v6(int fd)
 {
     int domain = AF_INET;
     socklen_t len = sizeof(domain);
 
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_INET6;
+}
+
+/* Of every peer with an address like name (any, of its family) segments are to be signed with key;
+ * without a key no more. */
+static int set_key(int fd, const struct sockaddr_storage *name, const uint8_t *key, uint16_t bytes)
+{
+    struct tcp_md5sig sig = {.tcpm_flags = TCP_MD5SIG_FLAG_PREFIX, .tcpm_keylen = bytes};
+
+    memcpy(&sig.tcpm_addr, name, sizeof(*name));
+    memcpy(sig.tcpm_key, key, bytes);
+    return setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG_EXT, &sig, sizeof(sig)) < 0 ? -errno : 0;
+}
+
+/* A TCP socket takes what is signed (RFC 2385) with a key that nobody has, and drops all else
+ * without a sound; or, with on false, ends that. */
+static int demand_signatures(int fd, bool on)
+{
+    const struct sockaddr_in6 mapped = {.sin6_family = AF_INET6,
+                                        .sin6_addr.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    struct sockaddr_storage any = {.ss_family = AF_INET};
+    uint8_t key[16] = {0};
+    uint16_t bytes = on ? sizeof(key) : 0;
+    int r;
+
+    if (on && getrandom(key, sizeof(key), 0) != sizeof(key))
+        return -EIO;
+    if (!is_v6(fd))
+        return set_key(fd, &any, key, bytes);
+    any.ss_family = AF_INET6;
+    r = set_key(fd, &any, key, bytes);
+    if (r < 0)
+        return r;
+    memcpy(&any, &mapped, sizeof(mapped));
+    return set_key(fd, &any, key, bytes);
+}
+
+/* "Keep 0 bytes": the packet is dropped without a sound. Linux since 6.18 keeps filters on TCP
+ * sockets to those who have CAP_NET_ADMIN. */
+static int drop_everything(int fd)
+{
+    struct sock_filter ret_0 = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog program = {.len = 1, .filter = &ret_0};
+
+    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0)
+        return 0;
+    int err = -errno;
+    return err == -EPERM && demand_signatures(fd, true) == 0 ? 0 : err;
+}
+
+static int drop_nothing(int fd)
+{
+    int unused = 0;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof(unused)) < 0) {
+        if (errno != ENOENT)
+            return -errno;
+        (void)demand_signatures(fd, false); /* not if it is for datagrams, or has no key */
+    }
+    return 0;
 }
 
 /* The same as bind() and getsockname() on an AF_INET6 socket. */
