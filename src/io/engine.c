@@ -242,7 +242,9 @@ static void on_hostnet(void)
     if (up) {
         uint32_t mtu = engine.sh->config.mtu;
         nif->mac = hif.mac;
-        nif->mtu = mtu && mtu < hif.mtu ? mtu : hif.mtu;
+        mtu = mtu && mtu < hif.mtu ? mtu : hif.mtu;
+        if (mtu != nif->mtu)
+            (void)netif_set_mtu(&engine.st->net, nif, mtu);
     }
     if (up != nif->up)
         netif_set_up(&engine.st->net, nif, up);
@@ -547,7 +549,7 @@ static int attach(const struct engine_heirloom *h, const struct config *c, char 
     engine.st = stack_of(engine.map.base);
     engine.sh = engine.st ? engine.st->io : NULL;
     if (!engine.sh) {
-        snprintf(why, why_bytes, "what was inherited is no stack");
+        snprintf(why, why_bytes, "what was inherited is no stack, or one of another version of libshim");
         return -EINVAL;
     }
     err = prepare(c ? c : &engine.sh->config, why, why_bytes);

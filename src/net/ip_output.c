@@ -135,7 +135,7 @@ int ip_output(struct net *net, const struct ip_tx *tx, struct frame *f, uint16_t
     size_t bytes = frame_bytes(f) + IPV4_HDR_MIN;
     struct ipv4_hdr h;
     uint32_t mtu;
-    bool whole;
+    bool whole, df;
     int err;
 
     err = path_refresh(net, tx->path);
@@ -150,7 +150,8 @@ int ip_output(struct net *net, const struct ip_tx *tx, struct frame *f, uint16_t
         whole = IPV4_HDR_MIN + frame_head_bytes(f) + f->gso_size <= mtu;
     else
         whole = bytes <= mtu;
-    if (!whole && (f->gso_size || tx->df))
+    df = tx->df && !path->mtu_locked;
+    if (!whole && (f->gso_size || df))
         return -EMSGSIZE;
     h = (struct ipv4_hdr){
         .src = addr_get_v4(&path->src),
@@ -160,7 +161,7 @@ int ip_output(struct net *net, const struct ip_tx *tx, struct frame *f, uint16_t
         .ttl = tx->ttl,
         .proto = tx->proto,
         .hdr_bytes = IPV4_HDR_MIN,
-        .df = tx->df && !path->mtu_locked,
+        .df = df,
     };
     if (!h.df)
         h.id = ip_next_id(net, path, tx->proto);

@@ -275,6 +275,8 @@ static int path_find(struct net *net, struct ip_path *p)
         p->mtu = known->mtu;
         p->mtu_locked = known->locked;
     }
+    if (p->mtu < PATH_MTU_WHOLE)
+        p->mtu_locked = true;
     return addr_is_any(&p->src) ? path_source(net, p, &route_src) : 0;
 }
 

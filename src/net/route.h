@@ -37,7 +37,9 @@ struct ip_path {
     struct netif *bound;       /* the flow may use this interface alone; NULL: any */
     bool broadcast, multicast; /* of dst */
     bool local;                /* dst is an address of the stack itself */
-    bool mtu_locked; /* a router asked for less than PATH_MTU_MIN: packets go without DF */
+    /* A router asked for less than PATH_MTU_MIN, or the interface carries less than PATH_MTU_WHOLE:
+     * packets go without DF. */
+    bool mtu_locked;
 };
 
 /* IP_MTU_DISCOVER: what a socket does about path MTUs. Linux's values; the C library may not know
@@ -53,7 +55,10 @@ enum pmtudisc {
 
 /* Smaller path MTUs than this are not believed (a forged ICMP message would make us send tiny
  * packets, RFC 5927 7); routers may fragment instead. As Linux's min_pmtu. */
-#define PATH_MTU_MIN         552u
+#define PATH_MTU_MIN 552u
+/* TCP's least segments (48 bytes, options among them, and two headers) fit into this. An interface
+ * may carry less (RFC 791 3.2: 68 bytes): then they go in fragments. */
+#define PATH_MTU_WHOLE       88u
 #define PATH_MTU_LIFETIME_US (600ull * 1000000)
 
 /* Copies r into the table. 0, -EEXIST (same destination, metric, gateway and interface), -ENOMEM,

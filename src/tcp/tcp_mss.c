@@ -75,6 +75,8 @@ uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb)
 
     if (!nif || !nif->gso_max_bytes || pcb->snd_urgent)
         return mss; /* the urgent pointer of each segment is its own */
+    if (pcb->path.mtu < PATH_MTU_WHOLE)
+        return mss; /* each goes in fragments */
     max = u32_min(nif->gso_max_bytes, 65535 - 40 - TCP_HDR_MAX);
     /* Pieces of a super-frame lie in one chunk of the ring each. */
     max = u32_min(max, (FRAME_BODY_MAX - 1) * RING_CHUNK_BYTES);

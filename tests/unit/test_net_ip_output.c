@@ -268,6 +268,28 @@ START_TEST(test_fragment_cuts_head)
 }
 END_TEST
 
+/* On an interface that does not carry TCP's least segments, DF would stop them for ever. */
+START_TEST(test_fragment_instead_of_df)
+{
+    static uint8_t body[48], got[200];
+    struct ip_tx tx = {.ttl = 64, .df = true};
+    unsigned count;
+
+    start();
+    ck_assert_int_eq(netif_set_mtu(h.net, h.nif, PATH_MTU_WHOLE), 0);
+    ck_assert_int_eq(output(PEER, 17, 20, body, 48, 48, &tx, 0, 6), 0);
+    struct sent *s = host_take_ip(&h, 17);
+    ck_assert(s->ip.df && !s->ip.mf);
+    free(s);
+    ck_assert_int_eq(output(PEER, 17, 21, body, 48, 48, &tx, 0, 6), -EMSGSIZE);
+    ck_assert_int_eq(netif_set_mtu(h.net, h.nif, PATH_MTU_WHOLE - 1), 0);
+    ck_assert_int_eq(output(PEER, 17, 20, body, 48, 48, &tx, 0, 6), 0);
+    ck_assert_uint_eq(take_fragments(got, PATH_MTU_WHOLE - 1, &count), 68);
+    ck_assert_uint_eq(count, 2);
+    host_end(&h);
+}
+END_TEST
+
 START_TEST(test_fragment_stops_at_error)
 {
     static uint8_t body[10000];
@@ -417,6 +439,7 @@ TCase *test_net_ip_output(void)
     tcase_add_test(tc, test_fragment);
     tcase_add_test(tc, test_fragment_cuts_head);
     tcase_add_test(tc, test_fragment_stops_at_error);
+    tcase_add_test(tc, test_fragment_instead_of_df);
     tcase_add_test(tc, test_interface_mtu);
     tcase_add_test(tc, test_identification);
     tcase_add_test(tc, test_groups);
