@@ -19,6 +19,8 @@
  */
 #include "stack.h"
 
+#include <config.h>
+
 #include <netinet/in.h>
 #include <string.h>
 
@@ -75,11 +77,27 @@ static const struct stack_limits default_limits = {
     .somaxconn = 4096,
 };
 
+uint64_t stack_layout(void)
+{
+    const size_t sizes[] = {
+        sizeof(struct stack), sizeof(struct sock),    sizeof(struct waiter),
+        sizeof(struct proc),  sizeof(struct udp_pcb), sizeof(struct netif),
+        tcp_pcb_bytes(),      sizeof(struct slab),    sizeof(struct endpoint),
+    };
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (const char *v = PACKAGE_VERSION; *v; v++)
+        h = (h ^ (uint8_t)*v) * 0x100000001b3u;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+        h = (h ^ sizes[i]) * 0x100000001b3u;
+    return h;
+}
+
 struct stack *stack_create(struct arena *a, uint64_t seed)
 {
     struct stack *st = arena_zalloc(a, sizeof(*st));
     if (!st)
         return NULL;
+    st->layout = stack_layout();
     st->limits = default_limits;
     st->next_proc_id = 1;
     if (net_init(&st->net, a, seed) < 0 || udp_init(&st->udp, &st->net) < 0 ||
@@ -102,7 +120,8 @@ void stack_destroy(struct stack *st)
 
 struct stack *stack_of(struct arena *a)
 {
-    return arena_root(a);
+    struct stack *st = arena_root(a);
+    return st && st->layout == stack_layout() ? st : NULL;
 }
 
 /* ---- entries ---- */

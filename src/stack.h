@@ -14,7 +14,10 @@ struct stack *stack_create(struct arena *a, uint64_t seed);
 /* Frees st with everything that belongs to it; sockets that are left are closed without a word.
  * Outside of entries. */
 void stack_destroy(struct stack *st);
-/* The stack of an arena that somebody else made. */
+/* How this version of the library lays a stack out in memory, as far as its sizes tell. */
+uint64_t stack_layout(void);
+/* The stack of an arena that somebody else made; NULL: there is none, or it was made by a version
+ * of the library that has it otherwise in memory. */
 struct stack *stack_of(struct arena *a);
 
 /* Opens an entry at now_us (monotonic, never less than at the last entry); env stays the caller's

@@ -90,6 +90,7 @@ struct stack_limits {
 
 /* The state of a whole stack, in the arena. Its entries are in stack.h. */
 struct stack {
+    uint64_t layout; /* of the library that made it (stack_of); stays the first */
     struct net net;
     struct udp udp;
     struct tcp tcp;

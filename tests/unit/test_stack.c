@@ -21,6 +21,16 @@ START_TEST(entries)
 }
 END_TEST
 
+START_TEST(layout_of_another_version)
+{
+    struct stack *st = HOST_A->st;
+    st->layout++;
+    ck_assert_ptr_null(stack_of(HOST_A->arena));
+    st->layout--;
+    ck_assert_ptr_eq(stack_of(HOST_A->arena), st);
+}
+END_TEST
+
 START_TEST(deadlines)
 {
     struct sock *a = t_socket(HOST_A, SOCK_STREAM);
@@ -129,6 +139,7 @@ TCase *test_stack(void)
 {
     TCase *tc = world_tcase("stack");
     tcase_add_test(tc, entries);
+    tcase_add_test(tc, layout_of_another_version);
     tcase_add_test(tc, deadlines);
     tcase_add_test(tc, listed);
     tcase_add_test(tc, no_memory_to_start);
