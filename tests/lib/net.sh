@@ -6,6 +6,7 @@
 #   net_pair own        the same, but A's kernel gets no address: for a stack with an address of its
 #                       own (192.0.2.1/24 is then SHIM_ADDRESS)
 #   net_bridged; bridge OPTION ...   two hosts with a bad cable between them (tests/bridge)
+#   net_alone "$@"      first of all: the script runs in a process namespace of its own
 #   net_namespace NS    adds one with the settings that all of these have
 #   net_routed MTU      two hosts with a router between them whose further link carries only MTU bytes
 #   in_a CMD, in_b CMD  run a command there
@@ -18,9 +19,16 @@
 #
 # Everything is taken away again when the script ends, however it ends.
 
-NET_ID=$$
-NS_A=shimA$NET_ID
-NS_B=shimB$NET_ID
+# Once more, with a process namespace of its own: shim ss sees no stacks but the test's. Called first.
+net_alone()
+{
+    [ -z "$NET_ID" ] || return 0
+    rmdir "$TMP"
+    NET_ID=$$ exec unshare --pid --fork --kill-child=TERM --mount-proc "$0" "$@"
+}
+
+NS_A=shimA${NET_ID:-$$}
+NS_B=shimB${NET_ID:-$$}
 TEST_COUNT=0
 TEST_FAILED=0
 NET_PIDS=
@@ -77,7 +85,7 @@ net_pair()
 # off: the cable sees frames of the MTU's size, from the kernel and from us.
 net_bridged()
 {
-    NS_M=shimM$NET_ID
+    NS_M=shimM${NET_ID:-$$}
     trap net_cleanup EXIT
     trap 'exit 1' INT TERM HUP
     for ns in "$NS_A" "$NS_B" "$NS_M"; do
@@ -99,7 +107,7 @@ net_bridged()
 # whose link to B carries only MTU bytes.
 net_routed()
 {
-    NS_M=shimM$NET_ID
+    NS_M=shimM${NET_ID:-$$}
     trap net_cleanup EXIT
     trap 'exit 1' INT TERM HUP
     for ns in "$NS_A" "$NS_B" "$NS_M"; do
