@@ -60,7 +60,8 @@ ssize_t call_send(int fd, const struct msghdr *msg, int flags)
     struct sock *so = shim_enter(fd);
     ssize_t r = so ? 0 : shim_not_ours(fd);
     if (so) {
-        if (so->udp)
+        /* These bind the socket: a datagram, and the text that goes with a SYN. */
+        if (so->udp || (flags & MSG_FASTOPEN && so->conn == SOCK_UNCONNECTED))
             r = port_before_send(fd, so, msg);
         if (r == 0)
             r = transmit(so, msg, (size_t)len, flags);

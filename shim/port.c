@@ -134,7 +134,7 @@ int port_before_send(int fd, struct sock *so, const struct msghdr *msg)
 {
     struct endpoint dst;
 
-    if (so->udp->bound || !msg->msg_name ||
+    if (is_bound(so) || !msg->msg_name ||
         sock_addr_get_dst(so, msg->msg_name, msg->msg_namelen, &dst) < 0)
         return 0;
     int r = port_destination(so, &dst.addr);

@@ -141,7 +141,9 @@ static int sock_disconnect(struct sock *so)
     return 0;
 }
 
-static int sock_connect_start(struct sock *so, const struct sockaddr *addr, socklen_t len)
+static int sock_connect_start(struct sock *so, const struct sockaddr *addr, socklen_t len,
+                              int (*connect)(struct tcp *tcp, struct tcp_pcb *pcb,
+                                             const struct endpoint *remote))
 {
     struct endpoint remote;
     if (tcp_state(so->tcp) != TCP_CLOSED)
@@ -152,23 +154,36 @@ static int sock_connect_start(struct sock *so, const struct sockaddr *addr, sock
     if (r == 0)
         r = sock_bind_late(so);
     if (r == 0)
-        r = tcp_connect(&so->stack->tcp, so->tcp, &remote);
+        r = connect(&so->stack->tcp, so->tcp, &remote);
     if (r < 0)
         return r;
     so->conn = SOCK_CONNECTING;
+    return 0;
+}
+
+int sock_connect_fast(struct sock *so, const struct sockaddr *addr, socklen_t len)
+{
+    return sock_connect_start(so, addr, len, tcp_fastopen_connect);
+}
+
+/* TCP_FASTOPEN_CONNECT: with a cookie at hand the SYN waits for the first send. */
+static int sock_connect_first(struct sock *so, const struct sockaddr *addr, socklen_t len)
+{
+    struct tcp *tcp = &so->stack->tcp;
+    int r;
+    if (!sock_has(so, SOCK_BIT_FASTOPEN_CONNECT)) {
+        r = sock_connect_start(so, addr, len, tcp_connect);
+        return r < 0 ? r : -EINPROGRESS;
+    }
+    r = sock_connect_fast(so, addr, len);
+    if (r < 0 || tcp_fastopen_ready(tcp, so->tcp))
+        return r;
+    tcp_fastopen_send(tcp, so->tcp, NULL, 0, 0); /* asks for one */
     return -EINPROGRESS;
 }
 
-static int sock_connect_tcp(struct sock *so, const struct sockaddr *addr, socklen_t len)
+int sock_connect_outcome(struct sock *so)
 {
-    switch ((enum sock_conn)so->conn) {
-    case SOCK_CONNECTED:
-        return -EISCONN;
-    case SOCK_UNCONNECTED:
-        return sock_connect_start(so, addr, len);
-    case SOCK_CONNECTING:
-        break;
-    }
     enum tcp_state state = tcp_state(so->tcp);
     if (state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED)
         return -EALREADY;
@@ -181,6 +196,21 @@ static int sock_connect_tcp(struct sock *so, const struct sockaddr *addr, sockle
     int err = tcp_take_error(so->tcp);
     sock_disconnect(so);
     return err ? -err : -ECONNABORTED;
+}
+
+static int sock_connect_tcp(struct sock *so, const struct sockaddr *addr, socklen_t len)
+{
+    switch ((enum sock_conn)so->conn) {
+    case SOCK_CONNECTED:
+        return -EISCONN;
+    case SOCK_UNCONNECTED:
+        return sock_connect_first(so, addr, len);
+    case SOCK_CONNECTING:
+        break;
+    }
+    if (tcp_fastopen_waits(so->tcp))
+        return -EISCONN;
+    return sock_connect_outcome(so);
 }
 
 static int sock_connect_udp(struct sock *so, const struct sockaddr *addr, socklen_t len)

@@ -149,6 +149,13 @@ void sock_opt_release(struct sock *so);
 /* What an accepted socket inherits from its listener. 0, -ENOMEM. */
 int sock_opt_inherit(struct sock *so, const struct sock *listener);
 
+/* connect() without the SYN, which waits for the first bytes (tcp_fastopen_connect()). 0 or
+ * -errno. */
+int sock_connect_fast(struct sock *so, const struct sockaddr *addr, socklen_t len);
+
+/* What a connect() under way has come to: 0, -EALREADY, or why it failed. */
+int sock_connect_outcome(struct sock *so);
+
 /* IP_BIND_ADDRESS_NO_PORT: gives a socket that was bound without a port its port. 0 or tcp_bind()'s
  * errors. */
 int sock_bind_late(struct sock *so);

@@ -38,16 +38,46 @@ static ssize_t iov_bytes(const struct iovec *iov, size_t niov)
 
 /* ---- TCP ---- */
 
-/* MSG_FASTOPEN without a cookie is connect() and send() in one (RFC 7413 3); a cookie is never
- * asked for yet. 0: send. */
-static int send_fastopen(struct sock *so, const struct msghdr *msg, int flags)
+/*
+ * connect() and send() in one (RFC 7413 3): MSG_FASTOPEN, or the first send after connect() with
+ * TCP_FASTOPEN_CONNECT. As in Linux, who does not wait gets the number of bytes that went with the
+ * SYN, or EINPROGRESS when there were none; who waits does so until there is a connection, and then
+ * sends the rest. Bytes sent so far; 0: go on as usual.
+ */
+static ssize_t send_fastopen(struct sock *so, const struct msghdr *msg, size_t len, int flags)
 {
-    if (!msg->msg_name)
-        return so->conn == SOCK_UNCONNECTED ? -EINVAL : 0;
-    int r = sock_connect(so, msg->msg_name, msg->msg_namelen);
-    if (r == -EINPROGRESS || r == -EALREADY) {
-        bool wait = !so->nonblock && !(flags & MSG_DONTWAIT);
-        return wait ? -EAGAIN : r;
+    struct tcp *tcp = &so->stack->tcp;
+    bool wait = !so->nonblock && !(flags & MSG_DONTWAIT), opening;
+    ssize_t r = -EALREADY;
+    sa_family_t family;
+
+    if (flags & MSG_FASTOPEN && msg->msg_name) {
+        if (!sock_addr_family(msg->msg_name, msg->msg_namelen, &family))
+            return -EINVAL;
+        if (family == AF_UNSPEC)
+            return -EOPNOTSUPP;
+    }
+    if (so->conn == SOCK_CONNECTED) /* perhaps while somebody waited for it */
+        return tcp_fastopen_pending(so->tcp) ? (ssize_t)tcp_fastopen_take(so->tcp) : -EISCONN;
+    if (so->conn == SOCK_UNCONNECTED) {
+        if (!msg->msg_name)
+            return -EINVAL;
+        r = sock_connect_fast(so, msg->msg_name, msg->msg_namelen);
+        if (r < 0)
+            return r;
+    }
+    if (tcp_fastopen_waits(so->tcp)) {
+        tcp_fastopen_send(tcp, so->tcp, msg->msg_iov, msg->msg_iovlen, len);
+        r = -EINPROGRESS;
+    }
+    opening = tcp_state(so->tcp) == TCP_SYN_SENT || tcp_state(so->tcp) == TCP_SYN_RECEIVED;
+    if (opening && wait)
+        return -EAGAIN;
+    if (!opening)
+        r = sock_connect_outcome(so);
+    if (r == 0 || r == -EINPROGRESS) {
+        uint32_t n = tcp_fastopen_take(so->tcp);
+        return n ? (ssize_t)n : r;
     }
     return r;
 }
@@ -57,9 +87,9 @@ static ssize_t send_tcp(struct sock *so, const struct msghdr *msg, size_t skip, 
 {
     struct sock_cmsg_in in;
     int io = 0;
-    if (flags & MSG_FASTOPEN && skip == 0) {
-        int r = send_fastopen(so, msg, flags);
-        if (r < 0)
+    if (skip == 0 && (flags & MSG_FASTOPEN || tcp_fastopen_pending(so->tcp))) {
+        ssize_t r = send_fastopen(so, msg, len, flags);
+        if (r)
             return r;
     }
     switch (tcp_state(so->tcp)) {

@@ -176,7 +176,7 @@ static int get_nothing(struct sock *so, const struct sock_opt *opt, void *val, s
     return 0;
 }
 
-/* ---- Fast Open (RFC 7413): kept, later ---- */
+/* ---- Fast Open (RFC 7413) ---- */
 
 static bool is_closed_or_listening(const struct sock *so)
 {
@@ -193,7 +193,7 @@ static int set_fastopen(struct sock *so, const struct sock_opt *opt, const void 
     if (!r)
         return -ENOMEM;
     r->value[SOCK_SLOT_FASTOPEN_QLEN] = v < most ? v : most;
-    return 0;
+    return tcp_fastopen_listen(&so->stack->tcp, so->tcp, (uint32_t)(v < most ? v : most));
 }
 
 static int set_fastopen_bit(struct sock *so, const struct sock_opt *opt, const void *val,
@@ -205,6 +205,8 @@ static int set_fastopen_bit(struct sock *so, const struct sock_opt *opt, const v
     if (v < 0 || v > 1 || !state_ok)
         return -EINVAL;
     sock_set_bit(so, (enum sock_bit)opt->at, v);
+    if (opt->at == SOCK_BIT_FASTOPEN_NO_COOKIE)
+        tcp_config(so->tcp)->fastopen_no_cookie = v;
     return 0;
 }
 
@@ -218,7 +220,7 @@ static int set_fastopen_key(struct sock *so, const struct sock_opt *opt, const v
         return -ENOMEM;
     memcpy(r->fastopen_key, val, len);
     r->fastopen_key_bytes = (uint8_t)len;
-    return 0;
+    return tcp_fastopen_keys(&so->stack->tcp, so->tcp, r->fastopen_key, len / 16);
 }
 
 static int get_fastopen_key(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)

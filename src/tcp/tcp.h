@@ -36,6 +36,8 @@ struct tcp_stats {
     uint64_t curr_estab;
     uint64_t fast_retransmits, timeouts, spurious, loss_probes, sack_reneged;
     uint64_t challenge_acks, paws_dropped, out_of_window, ofo_queued, ofo_dropped;
+    uint64_t fastopen_active, fastopen_active_fail, fastopen_passive, fastopen_passive_fail;
+    uint64_t fastopen_overflows;
     uint64_t cookies_sent, cookies_received, cookies_failed;
     uint64_t listen_overflows, syn_retrans, zero_window_probes, keepalive_probes;
     uint64_t delayed_acks, dup_acks_in, time_waits, time_wait_recycled;
@@ -45,17 +47,21 @@ struct tcp_stats {
 
 struct tcp {
     struct net *net;
-    struct slab pcbs;             /* all pcbs; slab_next() walks them */
-    struct slab port_slab;        /* struct tcp_port */
-    struct slab listeners;        /* struct tcp_listener */
-    struct slab sents;            /* struct tcp_sent */
-    struct tcp_pcb *last_flow;    /* found last in flows */
-    struct hash flows;            /* by both endpoints: everything but CLOSED and LISTEN */
-    struct hash ports;            /* struct tcp_port, by local port: everything bound */
-    struct list time_wait;        /* pcbs in TIME_WAIT without an owner, the oldest first */
-    struct list ack_queue;        /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
-    struct tcp_pcb *current;      /* was touched last; NULL between entries */
-    struct siphash_key isn_key;   /* RFC 6528; the caller may set the host's before the first use */
+    struct slab pcbs;           /* all pcbs; slab_next() walks them */
+    struct slab port_slab;      /* struct tcp_port */
+    struct slab listeners;      /* struct tcp_listener */
+    struct slab sents;          /* struct tcp_sent */
+    struct tcp_pcb *last_flow;  /* found last in flows */
+    struct hash flows;          /* by both endpoints: everything but CLOSED and LISTEN */
+    struct hash ports;          /* struct tcp_port, by local port: everything bound */
+    struct list time_wait;      /* pcbs in TIME_WAIT without an owner, the oldest first */
+    struct list ack_queue;      /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
+    struct tcp_pcb *current;    /* was touched last; NULL between entries */
+    struct siphash_key isn_key; /* RFC 6528; the caller may set the host's before the first use */
+    struct siphash_key fastopen_key;
+    struct slab fastopens, fastopen_peers; /* tcp_fastopen.c's own */
+    struct hash fastopen_cache;
+    struct list fastopen_lru;
     uint64_t challenge_window_us; /* RFC 5961 7: challenge ACK budget */
     uint32_t challenge_left;
     uint8_t congestion; /* enum tcp_cc_kind of new pcbs */
@@ -71,6 +77,7 @@ struct tcp_config {
     bool nodelay, cork, keepalive, oobinline, reuse_addr, reuse_port, freebind;
     bool v6;     /* of an AF_INET6 socket: its wildcard is :: (tcp_set_v6()) ... */
     bool v6only; /* ... which takes no IPv4 in (IPV6_V6ONLY) */
+    bool fastopen_no_cookie;
     uint32_t keep_idle_ms, keep_intvl_ms; /* defaults 7,200,000 and 75,000 */
     uint8_t keep_cnt;                     /* default 9 */
     uint8_t syn_retries;                  /* default 6 */
@@ -111,6 +118,23 @@ int tcp_bind(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local)
  * taken), -ENETUNREACH (also for broadcast and multicast), -ENOMEM, and path_lookup()'s: all as
  * Linux. */
 int tcp_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote);
+/* TCP Fast Open (RFC 7413). tcp_fastopen_connect() is tcp_connect() without the SYN: pcb is then in
+ * SYN_SENT, and waits for tcp_fastopen_send(), which sends the SYN with as many bytes of iov as may
+ * go with it, and returns their number: 0 without a cookie (or, with conf.fastopen_no_cookie, when
+ * the peer does not deserve it). tcp_fastopen_ready(): would there be any? tcp_fastopen_take():
+ * their number once more, for a caller who waited for the connection; then 0. */
+int tcp_fastopen_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote);
+bool tcp_fastopen_waits(const struct tcp_pcb *pcb);
+bool tcp_fastopen_pending(const struct tcp_pcb *pcb); /* it waits, or there is something to take */
+bool tcp_fastopen_ready(struct tcp *tcp, struct tcp_pcb *pcb);
+size_t tcp_fastopen_send(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, size_t niov,
+                         size_t len);
+uint32_t tcp_fastopen_take(struct tcp_pcb *pcb);
+/* TCP_FASTOPEN: takes text from SYNs, for at most so many children at a time; 0: none. -ENOMEM. */
+int tcp_fastopen_listen(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t most);
+/* TCP_FASTOPEN_KEY: one or two keys of 16 bytes; the first makes cookies, both are good. -ENOMEM.
+ */
+int tcp_fastopen_keys(struct tcp *tcp, struct tcp_pcb *pcb, const uint8_t *bytes, unsigned nkeys);
 /* LISTEN with backlog (0 or more; already limited by the caller to somaxconn); again on a listener:
  * changes the backlog. 0, -EADDRINUSE, -EINVAL (connected). Binds to a chosen port if not bound, as
  * Linux. */

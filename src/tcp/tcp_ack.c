@@ -156,8 +156,13 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
     struct tcp_acked a;
     bool fin = false;
 
-    if (pcb->state == TCP_SYN_RECEIVED)
-        return complete_handshake(tcp, pcb, seg);
+    if (pcb->state == TCP_SYN_RECEIVED) {
+        if (!complete_handshake(tcp, pcb, seg))
+            return false;
+        if (seg->ack == pcb->snd_una)
+            return true;
+        /* It acknowledges text too, which Fast Open let go before. */
+    }
     /* RFC 5961 5.2; and what was never sent (3.10.7.4) */
     if (seq_gt(seg->ack, pcb->snd_nxt) || seq_lt(seg->ack, pcb->snd_una - pcb->snd_wnd_max)) {
         tcp_reset_challenge(tcp, pcb);

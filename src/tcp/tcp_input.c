@@ -108,7 +108,7 @@ static bool is_crossed_syn_ack(const struct tcp_pcb *pcb, const struct tcp_seg *
 {
     return pcb->state == TCP_SYN_RECEIVED && !pcb->parent &&
            (seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK) &&
-           seg->seq == pcb->irs && seg->ack == pcb->snd_nxt;
+           seg->seq == pcb->irs && seq_gt(seg->ack, pcb->iss) && seq_le(seg->ack, pcb->snd_nxt);
 }
 
 static bool check_sequence(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
@@ -148,7 +148,7 @@ static bool check_syn(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg
 {
     if (!(seg->flags & TCP_SYN))
         return true;
-    if (pcb->state == TCP_SYN_RECEIVED && pcb->parent) {
+    if (pcb->state == TCP_SYN_RECEIVED && pcb->parent && !pcb->fast_child) {
         tcp_pcb_done(tcp, pcb, 0); /* 3.10.7.4, fourth: a passive open goes back to LISTEN */
         return false;
     }

@@ -98,6 +98,19 @@ enum tcp_urgent { /* the urgent byte that came last */
 
 enum tcp_shut { TCP_SHUT_RD = 1, TCP_SHUT_WR = 2, TCP_SHUT_BOTH = 3 };
 
+enum tcp_fastopen_syn { /* what goes with the SYN */
+                        TCP_FASTOPEN_NONE,
+                        TCP_FASTOPEN_REQUEST, /* for a cookie */
+                        TCP_FASTOPEN_COOKIE,  /* and text */
+                        TCP_FASTOPEN_BARE,    /* text without a cookie (TCP_FASTOPEN_NO_COOKIE) */
+};
+
+enum { /* why there was no fast open: tcpi_fastopen_client_fail, as Linux numbers it */
+       TCP_FASTOPEN_FAIL_COOKIE = 1,
+       TCP_FASTOPEN_FAIL_NOT_ACKED,
+       TCP_FASTOPEN_FAIL_RETRANSMITTED,
+};
+
 enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_CUBIC, TCP_CC_KINDS };
 
 /* HyStart++ (tcp_cc_hystart.c). UINT32_MAX: nothing measured. */
@@ -137,6 +150,7 @@ struct tcp_pcb {
     struct tcp_port *port;         /* NULL: not bound */
     struct tcp_pcb *parent;        /* the listener, while not accepted */
     struct tcp_listener *listener; /* in LISTEN */
+    struct tcp_fastopen *fastopen; /* of a listener that does it, or of its child */
     struct endpoint local, remote;
     struct ip_path path;
     struct tcp_config conf;
@@ -231,6 +245,15 @@ struct tcp_pcb {
     uint8_t frto;              /* enum tcp_frto */
     uint8_t state;             /* enum tcp_state */
     uint8_t error, soft_error; /* positive errno */
+
+    uint16_t fast_taken; /* text of the SYN that its sender does not know of yet */
+    uint16_t syn_text;   /* bytes that went with the SYN, while it is not answered */
+    uint8_t fast_syn;    /* enum tcp_fastopen_syn */
+    uint8_t fast_fail;   /* TCPI_FASTOPEN_CLIENT_FAIL */
+    bool fast_wait;      /* in SYN_SENT: the SYN waits for text to go with it */
+    bool fast_child;     /* in SYN_RECEIVED: text of the SYN was taken; it may be used */
+    bool fast_reply;     /* the SYN,ACK brings a cookie */
+    bool syn_text_acked;
 
     bool hashed;      /* in tcp->flows */
     bool port_locked; /* bound by the user to this very port */
@@ -343,6 +366,11 @@ void tcp_ready(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t mask);
 void tcp_mem_update(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The states in which data and FIN go out, including again. */
 bool tcp_state_sends(enum tcp_state s);
+/* May data of pcb go out? In these states, and from a child that Fast Open let in early. */
+static inline bool tcp_may_output(const struct tcp_pcb *pcb)
+{
+    return tcp_state_sends((enum tcp_state)pcb->state) || pcb->fast_child;
+}
 /* The states in which the user may still queue data. */
 bool tcp_state_may_send(enum tcp_state s);
 /* The states in which text is accepted. */
@@ -364,6 +392,8 @@ struct tcp_pcb *tcp_port_listener(struct tcp *tcp, const struct netif *nif,
 
 /* ---- tcp_user.c ---- */
 
+/* Sends the SYN of pcb, which is in SYN_SENT. */
+void tcp_user_start(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Queues the FIN and changes state (RFC 9293 3.10.4). */
 void tcp_user_send_fin(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Would the peer learn from a RST (RFC 9293 3.10.5)? */
@@ -413,6 +443,32 @@ void tcp_cookie_reply(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
 /* Does seg acknowledge a cookie of l's? Then *opt is what the SYN had. */
 bool tcp_cookie_check(struct tcp *tcp, const struct tcp_listener *l, const struct tcp_seg *seg,
                       struct tcp_options *opt);
+
+/* ---- tcp_fastopen.c ---- */
+
+int tcp_fastopen_init(struct tcp *tcp); /* 0 or -ENOMEM */
+void tcp_fastopen_fini(struct tcp *tcp);
+/* Puts the option, if there is to be one, into a SYN or SYN,ACK of pcb's. */
+void tcp_fastopen_option(struct tcp *tcp, const struct tcp_pcb *pcb, struct tcp_options *opt);
+/* pcb, with snd_una behind the SYN, is answered by seg: text that it does not acknowledge counts
+ * as unsent. */
+void tcp_fastopen_answered(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* pcb gives up. */
+void tcp_fastopen_unanswered(struct tcp *tcp, struct tcp_pcb *pcb);
+/* May child, new from the SYN seg, have its text now? */
+bool tcp_fastopen_syn(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_pcb *child,
+                      const struct tcp_seg *seg);
+/* Gives it to child. */
+void tcp_fastopen_text(struct tcp *tcp, struct tcp_pcb *child, const struct tcp_seg *seg);
+/* The handshake of child is over, well or not. Nothing for other pcbs. */
+void tcp_fastopen_done(struct tcp *tcp, struct tcp_pcb *child, bool reset);
+/* pcb goes. */
+void tcp_fastopen_release(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The cookie for the pair of addresses by the listener's key number which, or the stack's (f NULL
+ * or without keys); 8 bytes. */
+void tcp_fastopen_cookie(const struct tcp *tcp, const struct tcp_fastopen *f, unsigned which,
+                         const struct ip_addr *local, const struct ip_addr *remote, uint8_t *out);
+void tcp_fastopen_repair(struct tcp *tcp);
 
 /* ---- tcp_input.c ---- */
 

@@ -17,7 +17,7 @@ static int take_error(struct tcp_pcb *pcb, int otherwise)
 /* 0, or why nothing can be sent. */
 static int send_check(struct tcp_pcb *pcb)
 {
-    if (pcb->state == TCP_SYN_SENT || pcb->state == TCP_SYN_RECEIVED) {
+    if (pcb->state == TCP_SYN_SENT || (pcb->state == TCP_SYN_RECEIVED && !pcb->fast_child)) {
         if (pcb->error)
             return take_error(pcb, 0);
         if (pcb->shut & TCP_SHUT_WR)
@@ -25,7 +25,7 @@ static int send_check(struct tcp_pcb *pcb)
         pcb->nospace = true;
         return -EAGAIN;
     }
-    if (pcb->error || pcb->shut & TCP_SHUT_WR || !tcp_state_may_send(tcp_state(pcb)))
+    if (pcb->error || pcb->shut & TCP_SHUT_WR || !(tcp_state_may_send(tcp_state(pcb)) || pcb->fast_child))
         return take_error(pcb, EPIPE);
     return 0;
 }

@@ -95,12 +95,24 @@ static void enqueue_child(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_
     tcp->stats.passive_opens++;
 }
 
-/* SYN: text and FIN in it are not acknowledged, and so come again. */
+static void to_accept_queue(struct tcp_pcb *child)
+{
+    struct tcp_listener *l = child->parent->listener;
+
+    list_remove(&child->on_queue);
+    l->syn_len--;
+    list_push(&l->accept_queue, &child->on_queue);
+    l->accept_len++;
+    child->accept_queued = true;
+}
+
+/* SYN: text in it is not acknowledged, and so comes again, unless it is Fast Open's. */
 static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg,
                       const struct tcp_pcb *time_wait)
 {
     struct tcp_listener *l = listener->listener;
     struct tcp_pcb *child;
+    bool fast;
 
     if (accept_full(l)) {
         tcp->stats.listen_overflows++;
@@ -120,10 +132,17 @@ static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
     if (time_wait && seq_le(child->iss, time_wait->snd_nxt + 65535))
         child->iss = time_wait->snd_nxt + 65536 + 1;
     tcp_listen_start(tcp, child, seg->seq, &seg->opt);
+    fast = tcp_fastopen_syn(tcp, listener, child, seg);
     enqueue_child(tcp, listener, child, seg);
+    if (fast) {
+        tcp_fastopen_text(tcp, child, seg);
+        to_accept_queue(child);
+    }
     tcp_rtt_start(tcp, child, child->snd_nxt);
     tcp_timer_rexmt(tcp, child, tcp->net->now_us + tcp_rtt_rto_us(child));
     tcp_segment_syn(tcp, child);
+    if (fast)
+        tcp_ready(tcp, listener, POLLIN | POLLRDNORM);
 }
 
 /* The ACK of a SYN,ACK that was a cookie: the child comes into being now, at the point where its
@@ -168,18 +187,13 @@ void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg 
 
 bool tcp_listen_complete(struct tcp *tcp, struct tcp_pcb *child)
 {
-    struct tcp_pcb *listener = child->parent;
-    struct tcp_listener *l = listener->listener;
-
-    if (accept_full(l)) {
+    if (child->accept_queued)
+        return true; /* Fast Open's are there already */
+    if (accept_full(child->parent->listener)) {
         tcp->stats.listen_overflows++;
         return false;
     }
-    list_remove(&child->on_queue);
-    l->syn_len--;
-    list_push(&l->accept_queue, &child->on_queue);
-    l->accept_len++;
-    child->accept_queued = true;
+    to_accept_queue(child);
     return true;
 }
 

@@ -221,7 +221,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     bool limited = false, ok;
 
     pcb->output_due = false;
-    if (!tcp_state_sends(tcp_state(pcb)))
+    if (!tcp_may_output(pcb))
         return;
     tcp_mss_refresh(tcp, pcb);
     if (pcb->frto != TCP_FRTO_NEW)
@@ -236,7 +236,8 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     }
     tcp_sent_release(tcp, pcb);
     tcp_cc_sent(tcp, pcb, limited);
-    arm_timers(tcp, pcb, pcb->snd_nxt != before, !ok);
+    if (!pcb->fast_child) /* the SYN,ACK's timer runs */
+        arm_timers(tcp, pcb, pcb->snd_nxt != before, !ok);
     tcp_sndbuf_tell(tcp, pcb);
 }
 

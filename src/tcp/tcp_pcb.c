@@ -4,7 +4,7 @@
  *   tcp_user.c, tcp_io.c     the calls of RFC 9293 3.10.1 to 3.10.6
  *   tcp_input.c              segment arrives: checks, demultiplexing, 3.10.7.4 in its order
  *     tcp_listen.c           LISTEN and its children (3.10.7.2); tcp_cookie.c: SYN cookies
- *     tcp_synsent.c          SYN_SENT (3.10.7.3)
+ *     tcp_synsent.c          SYN_SENT (3.10.7.3); tcp_fastopen.c: text in the SYN, both sides
  *     tcp_ack.c              the ACK field, window, what it lets go
  *     tcp_receive.c          text and FIN; tcp_urgent.c: the urgent byte
  *     tcp_timewait.c         TIME_WAIT
@@ -93,6 +93,13 @@ int tcp_init(struct tcp *tcp, struct net *net)
         hash_destroy(&tcp->flows);
         return -ENOMEM;
     }
+    tcp->fastopen_key.k0 = rng_u64(&net->rng);
+    tcp->fastopen_key.k1 = rng_u64(&net->rng);
+    if (tcp_fastopen_init(tcp) < 0) {
+        hash_destroy(&tcp->flows);
+        hash_destroy(&tcp->ports);
+        return -ENOMEM;
+    }
     return 0;
 }
 
@@ -107,6 +114,7 @@ void tcp_fini(struct tcp *tcp)
     }
     while ((next = slab_next(&tcp->pcbs, NULL)))
         tcp_pcb_free(tcp, next);
+    tcp_fastopen_fini(tcp);
     hash_destroy(&tcp->flows);
     hash_destroy(&tcp->ports);
 }
@@ -237,6 +245,7 @@ struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
 /* Everything of pcb that is not memory of its own: timers, lists, tables. */
 static void detach(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    tcp_fastopen_done(tcp, pcb, false);
     tcp_timer_stop_all(tcp, pcb);
     tcp_sent_clear(tcp, pcb);
     list_remove(&pcb->on_flush);
@@ -257,6 +266,7 @@ void tcp_pcb_free(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_listen_unlink(pcb);
     tcp_port_put(tcp, pcb);
     drop_rings(tcp, pcb);
+    tcp_fastopen_release(tcp, pcb);
     if (pcb->listener)
         slab_free(&tcp->listeners, pcb->listener);
     if (pcb->orphan)

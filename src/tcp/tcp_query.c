@@ -23,7 +23,9 @@ uint32_t tcp_poll(const struct tcp_pcb *pcb)
         mask |= POLLHUP;
     if (pcb->shut & TCP_SHUT_RD)
         mask |= POLLIN | POLLRDNORM | POLLRDHUP;
-    if (pcb->state != TCP_SYN_SENT && pcb->state != TCP_SYN_RECEIVED) {
+    if (pcb->fast_wait)
+        mask |= POLLOUT | POLLWRNORM;
+    if ((pcb->state != TCP_SYN_SENT && pcb->state != TCP_SYN_RECEIVED) || pcb->fast_child) {
         if (is_readable(pcb))
             mask |= POLLIN | POLLRDNORM;
         if (pcb->shut & TCP_SHUT_WR || tcp_sndbuf_writable(pcb))
@@ -74,7 +76,7 @@ uint64_t tcp_unacked_bytes(const struct tcp_pcb *pcb)
 
 uint64_t tcp_unsent_bytes(const struct tcp_pcb *pcb)
 {
-    if (pcb->fin_sent || !tcp_state_sends(tcp_state(pcb)))
+    if (pcb->fin_sent || !tcp_may_output(pcb))
         return 0;
     return tcp_snd_end(pcb) - pcb->snd_nxt;
 }

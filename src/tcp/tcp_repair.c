@@ -193,5 +193,6 @@ void tcp_repair(struct tcp *tcp)
             repair_pcb(tcp, pcb);
         }
     }
+    tcp_fastopen_repair(tcp);
     tcp->current = NULL;
 }

@@ -56,6 +56,11 @@ void tcp_reset_input(struct tcp *tcp, struct tcp_pcb *pcb)
         tcp_pcb_done(tcp, pcb, ECONNREFUSED);
         return;
     case TCP_SYN_RECEIVED: /* a passive child just goes: its listener is in LISTEN still */
+        if (pcb->fast_child) {
+            tcp_fastopen_done(tcp, pcb, true);
+            tcp_pcb_done(tcp, pcb, ECONNRESET); /* somebody may have it already */
+            return;
+        }
         tcp_pcb_done(tcp, pcb, ECONNREFUSED);
         return;
     case TCP_CLOSE_WAIT:

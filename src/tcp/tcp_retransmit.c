@@ -147,6 +147,7 @@ uint64_t tcp_retransmit_r2_us(const struct tcp_pcb *pcb)
 static void give_up(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     tcp->stats.abort_on_timeout++;
+    tcp_fastopen_unanswered(tcp, pcb);
     tcp_pcb_done(tcp, pcb, pcb->soft_error ? pcb->soft_error : ETIMEDOUT);
 }
 

@@ -44,6 +44,7 @@ static size_t emit_options(struct tcp *tcp, const struct tcp_pcb *pcb, uint8_t f
         .ts_val = tcp_segment_ts_now(tcp, pcb),
         .ts_ecr = ts_ecr,
     };
+    tcp_fastopen_option(tcp, pcb, &opt);
     return tcp_options_emit(&opt, out);
 }
 
@@ -91,8 +92,8 @@ int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_
         return err;
     frame_init(&f);
     if (len) {
-        f.nbody = (uint8_t)ring_spans(&pcb->snd, tcp_snd_off(pcb, seq), len, f.body, FRAME_BODY_MAX,
-                                      &covered);
+        f.nbody = (uint8_t)ring_spans(&pcb->snd, tcp_snd_off(pcb, seq + (flags & TCP_SYN ? 1 : 0)),
+                                      len, f.body, FRAME_BODY_MAX, &covered);
         f.body_bytes = (uint32_t)covered;
         if (covered < len)
             return -EFAULT; /* the caller asked for what is not there */
@@ -126,7 +127,9 @@ int tcp_segment_syn(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     uint8_t flags = pcb->state == TCP_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN;
 
-    return tcp_segment_send(tcp, pcb, pcb->iss, 0, flags);
+    uint32_t text = flags == TCP_SYN && !pcb->first_rexmt_us ? pcb->syn_text : 0;
+
+    return tcp_segment_send(tcp, pcb, pcb->iss, text, flags);
 }
 
 int tcp_segment_probe(struct tcp *tcp, struct tcp_pcb *pcb)

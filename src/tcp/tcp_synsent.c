@@ -8,8 +8,11 @@ void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg 
 {
     bool retried = pcb->retransmits > 0;
 
-    pcb->snd_una = seg->ack;
-    pcb->snd_sml = pcb->snd_una;
+    pcb->snd_una = pcb->iss + 1; /* text behind the SYN is tcp_ack_input()'s, or Fast Open's: */
+    if (pcb->fast_syn != TCP_FASTOPEN_NONE)
+        tcp_fastopen_answered(tcp, pcb, seg);
+    if (!pcb->fast_child)
+        pcb->snd_sml = pcb->snd_una;
     tcp_rtt_ack(tcp, pcb, seg);
     if (retried && !pcb->srtt_us)
         pcb->rto_us = TCP_RTO_FALLBACK_US; /* RFC 6298 5.7 */
@@ -21,15 +24,24 @@ void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg 
     pcb->snd_wl1 = seg->seq;
     pcb->snd_wl2 = seg->ack;
     tcp_mss_update(pcb);
-    tcp_recover_init(pcb);
-    tcp_cc_init(tcp, pcb);
-    tcp_sndbuf_tune(tcp, pcb);
+    if (!pcb->fast_child) {
+        tcp_recover_init(pcb);
+        tcp_cc_init(tcp, pcb);
+        tcp_sndbuf_tune(tcp, pcb);
+    }
+    tcp_fastopen_done(tcp, pcb, false);
     pcb->retransmits = pcb->backoff = 0;
     pcb->first_rexmt_us = 0;
     pcb->quickacks = TCP_QUICKACKS;
+    if (tcp_flight(pcb)) { /* the answer to a fast open */
+        pcb->rto_at_us = tcp->net->now_us + tcp_rtt_rto_us(pcb);
+        tcp_retransmit_arm(tcp, pcb);
+    }
     tcp_keepalive_arm(tcp, pcb);
     if (pcb->fin_queued || pcb->shut & TCP_SHUT_WR)
-        tcp_user_send_fin(tcp, pcb); /* closed during a simultaneous open */
+        tcp_user_send_fin(tcp, pcb); /* closed during a simultaneous or fast open */
+    else if (tcp_unsent_bytes(pcb))
+        tcp_output_defer(tcp, pcb);
     if (pcb->owner)
         tcp_ready(tcp, pcb, POLLOUT | POLLWRNORM);
     else if (pcb->parent)
@@ -61,6 +73,8 @@ bool tcp_synsent_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg
         return false;    /* fifth */
     pcb->irs = seg->seq; /* fourth */
     pcb->rcv_nxt = pcb->rcv_adv = pcb->last_ack_sent = seg->seq + 1;
+    pcb->peer_mss = TCP_DEFAULT_MSS; /* it may have been remembered for Fast Open */
+    pcb->fast_wait = false;
     tcp_syn_options(pcb, &seg->opt);
     pcb->rcv_adv = pcb->rcv_nxt + u32_min(tcp_window_capacity(pcb), 65535);
     pcb->ts_recent_at_us = pcb->last_rx_us = tcp->net->now_us;

@@ -60,7 +60,7 @@ static int connect_local(struct tcp *tcp, struct tcp_pcb *pcb, const struct endp
     return err ? err : tcp_port_get(tcp, pcb);
 }
 
-static void start(struct tcp *tcp, struct tcp_pcb *pcb)
+static void prepare(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     pcb->iss = tcp_iss_choose(tcp, &pcb->local, &pcb->remote);
     pcb->ts_offset = tcp_iss_ts_offset(tcp, &pcb->local, &pcb->remote);
@@ -71,13 +71,19 @@ static void start(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_mss_init(pcb);
     tcp_set_state(tcp, pcb, TCP_SYN_SENT);
     tcp_flow_insert(tcp, pcb);
+}
+
+void tcp_user_start(struct tcp *tcp, struct tcp_pcb *pcb)
+{
     tcp->stats.active_opens++;
-    tcp_rtt_start(tcp, pcb, pcb->snd_nxt);
+    pcb->snd_nxt = pcb->iss + 1 + pcb->syn_text;
+    tcp_rtt_start(tcp, pcb, pcb->iss + 1);
     tcp_timer_rexmt(tcp, pcb, tcp->net->now_us + tcp_rtt_rto_us(pcb));
     tcp_segment_syn(tcp, pcb);
 }
 
-int tcp_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)
+/* tcp_connect() up to the SYN. */
+static int connect_quietly(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)
 {
     struct endpoint local = pcb->local;
     int err;
@@ -96,8 +102,26 @@ int tcp_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *rem
         return err;
     }
     pcb->remote = *remote;
-    start(tcp, pcb);
+    prepare(tcp, pcb);
     return 0;
+}
+
+int tcp_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)
+{
+    int err = connect_quietly(tcp, pcb, remote);
+
+    if (!err)
+        tcp_user_start(tcp, pcb);
+    return err;
+}
+
+int tcp_fastopen_connect(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)
+{
+    int err = connect_quietly(tcp, pcb, remote);
+
+    if (!err)
+        pcb->fast_wait = true;
+    return err;
 }
 
 /* ---- shutdown, close, abort ---- */

@@ -117,7 +117,8 @@ static int capture_frame(struct script *s, struct netif *nif, const struct frame
         note_iss(s, c->h.dst_port, c->h.seq);
     for (uint32_t i = 0; i < c->len; i++)
         if (bytes[head + i] !=
-            script_pattern((uint32_t)(c->h.seq + i - script_iss(s, c->h.dst_port) - 1)))
+            script_pattern(
+                (uint32_t)(c->h.seq + i - script_iss(s, c->h.dst_port) - !(c->h.flags & TCP_SYN))))
             mismatch(s, "byte %u of the segment at %u is wrong", i, c->h.seq - s->iss);
     return 0;
 }
@@ -214,6 +215,14 @@ static uint32_t ts_base(const struct script *s)
     return (uint32_t)(s->t0_us / 1000) + (pcb ? pcb->ts_offset : 0);
 }
 
+static size_t emit_options(struct script *s, const struct sseg *g, struct tcp_options *opt,
+                           uint8_t *out)
+{
+    tcp_fastopen_cookie(s->tcp, NULL, 0, &s->local.addr, &s->peer.addr, opt->tfo_cookie);
+    opt->tfo_cookie[3] ^= g->tfo == 3;
+    return tcp_options_emit(opt, out);
+}
+
 void script_in_unflushed(struct script *s, const struct sseg *g)
 {
     static uint8_t packet[70000];
@@ -225,8 +234,10 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
                               .wscale = (uint8_t)(g->ws ? g->ws - 1 : 0),
                               .has_ts = g->ts,
                               .ts_val = g->ts_val,
-                              .ts_ecr = g->f & ACK ? ts_base(s) + g->ts_ecr : 0};
-    size_t opt_bytes = tcp_options_emit(&opt, l4 + TCP_HDR_MIN);
+                              .ts_ecr = g->f & ACK ? ts_base(s) + g->ts_ecr : 0,
+                              .has_tfo = g->tfo != 0,
+                              .tfo_len = g->tfo > 1 ? 8 : 0};
+    size_t opt_bytes = emit_options(s, g, &opt, l4 + TCP_HDR_MIN);
     struct tcp_hdr h = {.src_port = g->sport ? g->sport : s->peer.port,
                         .dst_port = s->local.port,
                         .seq = s->irs + g->seq,
@@ -240,7 +251,7 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
     size_t len = h.hdr_bytes + g->len;
     struct csum sum = {0};
 
-    if (!(opt.has_mss || opt.has_wscale || opt.has_ts))
+    if (!(opt.has_mss || opt.has_wscale || opt.has_ts || opt.has_tfo))
         h.hdr_bytes = TCP_HDR_MIN, len = TCP_HDR_MIN + g->len;
     tcp_emit(&h, l4);
     for (uint32_t i = 0; i < g->len; i++)
@@ -349,6 +360,14 @@ static void compare_options(struct script *s, const struct sseg *want, const str
     compare_sack(s, want, c);
     if (want->opts && c->opt_bytes != want->opts)
         mismatch(s, "%s: %u bytes of options expected", describe(s, c), want->opts);
+    if (want->tfo && (!c->opt.has_tfo || c->opt.tfo_len != (want->tfo > 1 ? 8 : 0)))
+        mismatch(s, "no such Fast Open option in %s", describe(s, c));
+    if (want->tfo == 2) {
+        uint8_t cookie[8];
+        tcp_fastopen_cookie(s->tcp, NULL, 0, &s->local.addr, &s->peer.addr, cookie);
+        if (memcmp(cookie, c->opt.tfo_cookie, 8) != 0)
+            mismatch(s, "another cookie");
+    }
     if (want->mss && (!c->opt.has_mss || c->opt.mss != want->mss))
         mismatch(s, "MSS option %u instead of %u", c->opt.mss, want->mss);
     if (want->ws && (!c->opt.has_wscale || c->opt.wscale + 1 != want->ws))
@@ -495,6 +514,33 @@ static void step_connect(struct script *s, const struct step *st)
         mismatch(s, "connect returned %d, expected %ld", err, (long)st->ret);
 }
 
+static void step_fast(struct script *s, const struct step *st)
+{
+    static uint8_t bytes[65536];
+    struct iovec iov = {bytes, (size_t)st->n};
+    size_t took;
+    int err = 0;
+
+    if (!s->pcb)
+        s->pcb = open_pcb(s);
+    if (!s->pcb)
+        return;
+    for (int64_t i = 0; i < st->n; i++)
+        bytes[i] = script_pattern((uint64_t)i);
+    STACK(s, err = tcp_fastopen_connect(s->tcp, s->pcb, &s->peer));
+    if (err) {
+        mismatch(s, "connect returned %d", err);
+        return;
+    }
+    script_assert(s, tcp_fastopen_waits(s->pcb) && tcp_poll(s->pcb) == (POLLOUT | POLLWRNORM));
+    script_assert(s, tcp_fastopen_ready(s->tcp, s->pcb) == (st->ret > 0));
+    STACK(s, took = tcp_fastopen_send(s->tcp, s->pcb, &iov, 1, iov.iov_len));
+    if (took != (size_t)st->ret)
+        mismatch(s, "%zu bytes went with the SYN, expected %ld", took, (long)st->ret);
+    script_assert(s, tcp_fastopen_take(s->pcb) == took && tcp_fastopen_take(s->pcb) == 0);
+    s->sent = took;
+}
+
 static void step_accept(struct script *s, const struct step *st)
 {
     struct tcp_pcb *child = s->listener ? tcp_accept(s->tcp, s->listener) : NULL;
@@ -552,6 +598,7 @@ static void step_look(struct script *s, const struct step *st)
     case STEP_QUIET:
     case STEP_LISTEN:
     case STEP_CONNECT:
+    case STEP_FAST:
     case STEP_ACCEPT:
     case STEP_SEND:
     case STEP_RECV:
@@ -615,6 +662,9 @@ static void run_step(struct script *s, const struct step *st)
         break;
     case STEP_CONNECT:
         step_connect(s, st);
+        break;
+    case STEP_FAST:
+        step_fast(s, st);
         break;
     case STEP_ACCEPT:
         step_accept(s, st);

@@ -48,6 +48,7 @@ struct sseg {
     } sack[3];      /* out: these blocks, in this order, the peer's sequence numbers */
     uint8_t nsack;  /* out: the number of blocks + 1; 0 not checked */
     bool bad_csum;  /* in */
+    uint8_t tfo;    /* Fast Open option: 1 a request, 2 with the right cookie; in: 3 a wrong one */
     uint16_t sport; /* in, out: of the peer; 0 the usual one */
 };
 
@@ -58,6 +59,7 @@ enum step_kind {
     STEP_QUIET,   /* nothing goes out until `after` has passed */
     STEP_LISTEN,  /* n: backlog */
     STEP_CONNECT, /* ret */
+    STEP_FAST,    /* connect with Fast Open; n bytes; ret: so many go with the SYN */
     STEP_ACCEPT,  /* ret: 0, or -EAGAIN */
     STEP_SEND,    /* n bytes, flags; ret (0: n) */
     STEP_RECV,    /* n bytes, flags; ret (0: n) */
@@ -112,6 +114,10 @@ struct step {
 #define CONNECT(r)                                                                                 \
     {                                                                                              \
         .kind = STEP_CONNECT, .line = __LINE__, .ret = (r)                                         \
+    }
+#define FAST(k, r)                                                                                 \
+    {                                                                                              \
+        .kind = STEP_FAST, .line = __LINE__, .n = (k), .ret = (r)                                  \
     }
 #define ACCEPT(r)                                                                                  \
     {                                                                                              \
@@ -317,6 +323,7 @@ Suite *sack_suite(void);
 Suite *death_suite(void);
 Suite *listen_suite(void);
 Suite *cookie_suite(void);
+Suite *fastopen_suite(void);
 Suite *urgent_suite(void);
 Suite *icmp_suite(void);
 Suite *pace_suite(void);
