@@ -37,6 +37,7 @@
 #include "io/door.h"
 #include "io/engine_int.h"
 #include "io/host_key.h"
+#include "io/locals.h"
 #include "io/trace.h"
 
 #define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
@@ -77,7 +78,7 @@ bool engine_is_kernel_destination(const struct ip_addr *dst)
 {
     if (!addr_is_v4(dst) || addr_is_loopback(dst) || addr_is_any(dst))
         return true; /* IPv6 is not on our wire yet */
-    return engine_host_mode() && hostnet_is_local(dst);
+    return engine_host_mode() && locals_has(dst, engine.fds[LOOP_HOSTNET]);
 }
 
 /* ---- the entry ---- */
@@ -235,6 +236,7 @@ void engine_on_timer(void)
 static void on_hostnet(void)
 {
     struct hostnet_if hif;
+    locals_forget();
     if (!hostnet_monitor_drain(engine.fds[LOOP_HOSTNET]))
         return;
     struct netif *nif = engine.link->nif;
@@ -387,6 +389,7 @@ static int open_process(void)
     engine.fds[LOOP_DOORBELL] = engine_bell_open();
     engine.fds[LOOP_CLOSED] = engine_closed_open();
     engine.fds[LOOP_HOSTNET] = hostnet_monitor_open();
+    locals_forget();
     if (engine.fds[LOOP_HOSTNET] >= 0)
         engine.fds[LOOP_HOSTNET] = engine_fd_take(engine.fds[LOOP_HOSTNET]);
     for (int s = 0; s < LOOP_SOURCES; s++) {

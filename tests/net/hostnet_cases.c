@@ -6,6 +6,8 @@
  *   hostnet_cases way ADDRESS      where the kernel would send it
  *   hostnet_cases tables IFNAME    the stack's addresses and routes after hostnet_sync()
  *   hostnet_cases follow IFNAME    the same, and again after each change; until standard input ends
+ *   hostnet_cases locals           for each address in standard input: is it local, and is it still
+ * when asked again; for the word drain, reads what the monitor has
  */
 #include <errno.h>
 #include <net/if.h>
@@ -17,6 +19,7 @@
 
 #include "io/clock.h"
 #include "io/hostnet.h"
+#include "io/locals.h"
 
 #define ARENA_BYTES (64u << 20)
 
@@ -162,12 +165,35 @@ static int follow(void)
     }
 }
 
+static int locals(void)
+{
+    char word[64];
+    struct ip_addr addr;
+    int fd = hostnet_monitor_open();
+
+    if (fd < 0)
+        return failed(fd, "monitor");
+    while (scanf("%63s", word) == 1) {
+        if (addr_parse(word, &addr)) {
+            const char *first = locals_has(&addr, fd) ? "local" : "remote";
+            printf("%s %s\n", first, locals_has(&addr, fd) ? "local" : "remote");
+        } else {
+            locals_forget();
+            printf("%s\n", hostnet_monitor_drain(fd) ? "changed" : "the same");
+        }
+        fflush(stdout);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
 
     if (strcmp(what, "find") == 0)
         return find();
+    if (strcmp(what, "locals") == 0)
+        return locals();
     if (argc > 2 && strcmp(what, "link") == 0)
         return show_link(argv[2]);
     if (argc > 2 && strcmp(what, "way") == 0)

@@ -168,4 +168,26 @@ a addr del 192.0.2.1/24 dev veth0
 a addr add 192.0.2.1/26 dev veth0
 follows "a prefix that changes" "address 192.0.2.1/26" without "address 192.0.2.1/24"
 exec 7>&-
+
+# ---- local addresses, remembered ----
+coproc LOCALS { exec ip netns exec "$NS_A" "$cases" locals; }
+NET_PIDS="$NET_PIDS $LOCALS_PID"
+locals()
+{
+    echo "$1" >&"${LOCALS[1]}"
+    read -r -t 20 answer <&"${LOCALS[0]}"
+    is "$answer" "$2" "$3"
+}
+locals 192.0.2.1 "local local" "an address of the host"
+locals 192.0.2.77 "remote remote" "one that is none"
+locals 203.0.113.1 "remote remote" "one far away"
+a addr add 192.0.2.77/32 dev veth0
+locals 192.0.2.77 "local local" "it comes, and nobody has read the monitor"
+locals 192.0.2.1 "local local" "another one meanwhile"
+locals drain changed "the monitor says so"
+locals 192.0.2.77 "local local" "afterwards"
+a addr del 192.0.2.77/32 dev veth0
+locals 192.0.2.77 "remote remote" "it goes"
+locals drain changed "the monitor says that too"
+locals 192.0.2.77 "remote remote" "it is gone"
 done_testing
