@@ -23,8 +23,10 @@ void thread_sleep_begin(struct timespec *timeout)
     self->restart = true;
     self->sleep = timeout;
     if (self->cancel_state == PTHREAD_CANCEL_ENABLE) {
-        pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &self->cancel_type);
+        /* In this order: a thread that glibc cancels within pthread_setcancelstate() ends with NULL
+         * instead of PTHREAD_CANCELED. */
         pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &ignored);
+        pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &self->cancel_type);
     }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     self->waiting = true;
