@@ -149,6 +149,33 @@ static int execute_real(const struct image *im, char *const envp[])
     return -1;
 }
 
+/* In a child of vfork(): what is marked is the parent's, and stays so after exec. */
+static int execute_vforked(const struct image *im, char *const envp[],
+                           const struct engine_heirloom *h)
+{
+    fd_mark_all_shared();
+    keep_open(h, true);
+    int r = execute_real(im, envp);
+    keep_open(h, false);
+    return r;
+}
+
+/* The process's own threads end now, unless it fails. */
+static int execute_last(const struct image *im, char *const envp[], const struct engine_heirloom *h)
+{
+    shim_in();
+    engine_freeze();
+    keeper_note_exec();
+    keep_open(h, true);
+    int r = execute_real(im, envp);
+    int err = errno;
+    keep_open(h, false);
+    engine_thaw();
+    shim_out();
+    errno = err;
+    return r;
+}
+
 static int execute(const struct image *im, char *const envp[])
 {
     struct engine_heirloom h;
@@ -158,19 +185,7 @@ static int execute(const struct image *im, char *const envp[])
         return execute_real(im, envp);
     char **env = alloca((count(envp) + 2) * sizeof(*env));
     make_env(env, envp, text, sizeof(text), &h);
-    bool vforked = shim_is_vfork_child();
-    if (vforked)
-        fd_mark_all_shared();
-    else {
-        engine_freeze();
-        keeper_note_exec();
-    }
-    keep_open(&h, true);
-    int r = execute_real(im, env);
-    keep_open(&h, false);
-    if (!vforked)
-        engine_thaw();
-    return r;
+    return shim_is_vfork_child() ? execute_vforked(im, env, &h) : execute_last(im, env, &h);
 }
 
 SHIM_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
