@@ -1,23 +1,34 @@
 /*
- * Programs that end in all kinds of ways, and their peer. "Pattern" is a stream
- * whose byte at offset n follows from n.
+ * Programs that end in all kinds of ways, and their peer; for test_exit.sh.
  *
- *   exit_cases sink PORT             accepts one connection and reads it to its end; prints "BYTES
- * END", where END is EOF or the error's name; "corrupt" instead of BYTES if it is not the pattern
- *   exit_cases send ADDRESS PORT BYTES HOW   sends the pattern, then ends: HOW is exit, _exit, kill
- * (SIGKILL), return, or forever (sends until it is killed) exit_cases serve PORT TIMES BYTES
- * accepts TIMES connections, one after the other, and sends BYTES to each; then exits with the last
- * one open exit_cases read ADDRESS PORT     connects and reads to the end; prints as sink does
- *   exit_cases children ADDRESS PORT connects, has one child, and prints what it hears of children
- *   exit_cases orphan ADDRESS PORT   connects and forks; the parent kills itself; the child, once
- * standard input ends, sends 1,000 bytes exit_cases handover ADDRESS PORT PROGRAM...   connects,
- * and executes PROGRAM, without libshim, with the socket as descriptor 9 exit_cases twice ADDRESS
- * PORT PORT2   connects; when a line comes in, connects to PORT2 too, sends one byte on each, and
- * ends exit_cases listen PORT           listens, closes, and listens again; prints the error's name
- * or OK, twice
+ *   sink PORT            accepts one connection, waits for the end of standard input, reads the
+ *                        connection to its end and prints "BYTES END": END is EOF or an error
+ *   send ADDRESS PORT BYTES HOW
+ *                        sends, then ends: HOW is exit, _exit, return, or forever (until killed)
+ *   stuff ADDRESS PORT   sends until there is no more room for a while, prints how many bytes were
+ *                        taken, and kills itself
+ *   serve PORT TIMES BYTES
+ *                        accepts TIMES connections, one after the other, sends BYTES to each, and
+ *                        exits with the last one open
+ *   read ADDRESS PORT    connects, reads to the end, and prints as sink does
+ *   children ADDRESS PORT
+ *                        connects, has one child, and prints what it hears of children
+ *   orphan ADDRESS PORT  connects and forks; the parent kills itself; the child sends 1,000 bytes
+ *                        once standard input ends
+ *   handover ADDRESS PORT PROGRAM ...
+ *                        connects, and executes PROGRAM, without libshim, with the socket as
+ *                        descriptor 9
+ *   twice ADDRESS PORT PORT2
+ *                        connects; when a line comes in, connects to PORT2 too, sends one byte on
+ *                        each, and ends
+ *   listen PORT          listens, closes, and listens again; prints OK or the error, twice
+ *
+ * What is sent is a pattern, whose byte at offset n follows from n; bytes that are not it are
+ * counted as "corrupt".
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +37,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define FULL_MS 500
 
 static uint8_t buf[65536];
 
@@ -122,18 +135,38 @@ static int send_and_end(int fd, uint64_t bytes, const char *how)
         exit(0);
     if (strcmp(how, "_exit") == 0)
         _exit(0);
-    if (strcmp(how, "kill") == 0)
-        kill(getpid(), SIGKILL);
     return 0;
+}
+
+/* Nothing is in flight then, and no frame wakes a thread: it is not killed inside the stack. */
+static int stuff(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    uint64_t at = 0;
+
+    while (poll(&p, 1, FULL_MS) == 1) {
+        for (size_t i = 0; i < sizeof(buf); i++)
+            buf[i] = pattern(at + i);
+        ssize_t n = send(fd, buf, sizeof(buf), MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN)
+            die("send");
+        at += n > 0 ? (uint64_t)n : 0;
+    }
+    printf("%llu\n", (unsigned long long)at);
+    fflush(stdout);
+    return kill(getpid(), SIGKILL);
 }
 
 static int sink(const char *port)
 {
     int listener = must_listen(port), fd = accept(listener, NULL, NULL);
+    char c;
 
     if (fd < 0)
         die("accept");
     close(listener);
+    while (read(0, &c, 1) > 0)
+        continue;
     return drain(fd);
 }
 
@@ -249,6 +282,8 @@ int main(int argc, char **argv)
         return serve(argv[2], atoi(argv[3]), strtoull(argv[4], NULL, 10));
     if (argc == 6 && strcmp(what, "send") == 0)
         return send_and_end(dial(argv[2], argv[3]), strtoull(argv[4], NULL, 10), argv[5]);
+    if (argc == 4 && strcmp(what, "stuff") == 0)
+        return stuff(dial(argv[2], argv[3]));
     if (argc == 4 && strcmp(what, "read") == 0)
         return drain(dial(argv[2], argv[3]));
     if (argc == 4 && strcmp(what, "children") == 0)
