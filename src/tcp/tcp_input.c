@@ -228,6 +228,6 @@ void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
     pcb = tcp_port_listener(tcp, pkt->nif, &local, &remote);
     if (pcb)
         tcp_listen_input(tcp, pcb, &seg, NULL);
-    else if (!pkt->to || !pkt->to->borrowed) /* there the kernel knows better */
-        tcp_reset_reply(tcp, &seg);
+    else if (!pkt->to || !pkt->to->borrowed || tcp_port_use(tcp, seg.dst_port) != TCP_PORT_FREE)
+        tcp_reset_reply(tcp, &seg); /* on a port that is not ours the kernel knows better */
 }

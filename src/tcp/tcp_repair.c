@@ -4,13 +4,19 @@
  *
  * tcp->current is the pcb that was last being worked on. What it holds may be half done, so it is
  * reset: it is CLOSED with an error at once, and its slow timer, which is due at once too, sends
- * the RST and tells the owner, for here nothing can be sent. Every other pcb was left whole by
- * whoever worked on it before. Children that waited to be accepted may change their order.
+ * the RST and tells the owner, for here nothing can be sent. The RST may miss: the process may have
+ * died after it had sent a segment and before it had counted it. So a probe follows, whose answer
+ * tells where the peer is and draws an exact RST (tcp_input()); and, as either may be lost, both
+ * are sent a few times. So long the pcb keeps its port. Every other pcb was left whole by whoever
+ * worked on it before. Children that waited to be accepted may change their order.
  */
 #include <errno.h>
 #include <poll.h>
 
 #include "tcp/tcp_int.h"
+
+#define RESET_TRIES    4u
+#define RESET_FIRST_US 200000u /* then twice as long, each time */
 
 /* The process died before it had made this pcb anybody's, or after it had begun to free it. */
 static bool is_stray(const struct tcp_pcb *pcb)
@@ -44,6 +50,7 @@ static void doom(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     clear_memory(tcp, pcb);
     pcb->reset_due = tcp_user_needs_reset(pcb);
+    pcb->probes_out = 0;
     pcb->doomed = true;
     pcb->state = TCP_CLOSED;
     pcb->error = ECONNRESET;
@@ -55,12 +62,21 @@ static void doom(struct tcp *tcp, struct tcp_pcb *pcb)
 
 void tcp_repair_finish(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    pcb->doomed = false;
-    if (pcb->reset_due)
-        tcp_reset_send(tcp, pcb);
-    if (pcb->owner || pcb->accept_queued)
+    bool owned = pcb->owner || pcb->accept_queued;
+    uint8_t tries = pcb->probes_out;
+
+    if (owned && tries == 0)
         tcp_ready(tcp, pcb, tcp_poll(pcb));
-    else
+    if (pcb->reset_due && tries < RESET_TRIES) {
+        tcp_reset_send(tcp, pcb);
+        tcp_segment_probe(tcp, pcb);
+        pcb->probes_out++;
+        timer_set(&tcp->net->timers, &pcb->slow,
+                  tcp->net->now_us + ((uint64_t)RESET_FIRST_US << tries));
+        return;
+    }
+    pcb->doomed = false;
+    if (!owned)
         tcp_pcb_free(tcp, pcb);
 }
 

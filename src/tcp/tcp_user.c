@@ -219,6 +219,8 @@ void tcp_abort(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     tcp->current = pcb;
     pcb->owner = NULL;
+    if (pcb->doomed) /* tcp_repair_finish() frees it */
+        return;
     abandon(tcp, pcb);
     tcp_pcb_done(tcp, pcb, 0);
 }
