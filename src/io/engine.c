@@ -85,17 +85,16 @@ bool engine_is_kernel_destination(const struct ip_addr *dst)
 
 static void lock_any(void)
 {
-    int err = pthread_mutex_lock(&engine.sh->lock);
-    if (err == EOWNERDEAD) {
-        pthread_mutex_consistent(&engine.sh->lock);
-        log_warn("a process died inside the stack: repairing");
+    if (robust_lock(&engine.sh->lock)) {
+        engine.sh->closed_lost = true; /* one may have been read, and not carried out */
         stack_repair(engine.st);
+        robust_mended(&engine.sh->lock);
     }
 }
 
 static void unlock(void)
 {
-    pthread_mutex_unlock(&engine.sh->lock);
+    robust_unlock(&engine.sh->lock);
 }
 
 /* The lock, for a thread that may go on: while the process is frozen, the freezing one alone. */
@@ -281,17 +280,6 @@ static int net_output(void *ctx, struct netif *nif, const struct frame *f)
     return engine.link->ops->output(engine.link, f);
 }
 
-static int lock_init(pthread_mutex_t *m)
-{
-    pthread_mutexattr_t a;
-    pthread_mutexattr_init(&a);
-    pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
-    int err = pthread_mutex_init(m, &a);
-    pthread_mutexattr_destroy(&a);
-    return -err;
-}
-
 static int make_stack(const struct config *c)
 {
     uint64_t seed;
@@ -319,7 +307,7 @@ static int make_stack(const struct config *c)
     if (getrandom(&engine.sh->id, sizeof(engine.sh->id), 0) != sizeof(engine.sh->id) ||
         getrandom(k->secret, sizeof(k->secret), 0) != sizeof(k->secret))
         return -EIO;
-    return lock_init(&engine.sh->lock);
+    return robust_init(&engine.sh->lock);
 }
 
 static int add_own_address(struct netif *nif, const struct config *c)

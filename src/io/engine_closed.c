@@ -64,7 +64,7 @@ void engine_on_closed(void)
     while ((n = recv(engine.fds[LOOP_CLOSED], buf, sizeof(buf), 0)) != 0) {
         if (n < 0 && errno == ENOBUFS) {
             log_warn("last-close events were lost");
-            engine.closed_lost = true;
+            engine.sh->closed_lost = true;
             continue;
         }
         if (n < 0)

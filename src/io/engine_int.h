@@ -12,11 +12,12 @@
 #include "io/keeper.h"
 #include "io/link_packet.h"
 #include "io/loop.h"
+#include "io/robust.h"
 
 /* In the arena (stack->io): what the processes of a family share beside the stack. */
 struct engine_shared {
-    pthread_mutex_t lock; /* process-shared, robust: guards the stack and all of this */
-    uint64_t id;          /* of the family, random: names the doorbells */
+    struct robust lock; /* guards the stack and all of this */
+    uint64_t id;        /* of the family, random: names the doorbells */
     struct link_packet_shared packet;
     struct keeper_shared keeper;
     struct guard_shared guards;
@@ -24,6 +25,7 @@ struct engine_shared {
     void *trace; /* trace_share()'s; NULL: nobody traces */
     uint32_t ifindex;
     bool vnet;
+    bool closed_lost; /* last-close events were lost */
 };
 
 /* Where a thread sleeps (engine_seat.c). */
@@ -56,7 +58,6 @@ struct engine {
     uint64_t armed_us; /* what the timerfd is set to; TIMER_NEVER: not */
     pthread_t service;
     bool service_started;
-    bool closed_lost; /* last-close events were lost */
     void (*epoll_notify)(void *item, uint32_t fired);
 };
 

@@ -13,13 +13,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "io/clock.h"
 #include "io/engine_int.h"
 
-#define MEMFD_NAME "/memfd:libshim (deleted)"
+#define MEMFD_NAME  "/memfd:libshim (deleted)"
+#define PATIENCE_US 1000000u /* for the lock */
 
 struct seen {
     ino_t *inodes;
@@ -61,30 +60,19 @@ static int open_arena_of(const char *pid)
     return found;
 }
 
-/* False when the lock cannot be had. A dead owner's is left to the family to repair: what is read
- * then may be stale. */
-static bool lock_for_a_second(pthread_mutex_t *m, bool *dead)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec++;
-    int err = pthread_mutex_timedlock(m, &until);
-    *dead = err == EOWNERDEAD;
-    return err == 0;
-}
-
 static bool visit(int fd, void (*fn)(void *arg, struct stack *st), void *arg)
 {
     struct arena_map map;
-    bool dead = false, done = false;
+    bool done = false;
     if (arena_map_attach(&map, fd) < 0)
         return false;
     struct stack *st = stack_of(map.base);
     struct engine_shared *sh = st ? st->io : NULL;
-    if (sh && lock_for_a_second(&sh->lock, &dead)) {
-        fn(arg, st);
-        pthread_mutex_unlock(&sh->lock);
-        done = true;
+    if (sh && robust_lock_within(&sh->lock, PATIENCE_US) == 0) {
+        done = !sh->lock.torn; /* else it is the family's to repair */
+        if (done)
+            fn(arg, st);
+        robust_unlock(&sh->lock);
     }
     munmap(map.base, map.size);
     return done;

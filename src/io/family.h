@@ -8,9 +8,9 @@
 
 /*
  * Visits every running stack whose processes the caller may look into (its own, or all for root).
- * For each, fn is called within an entry. A stack that is held longer than a second is passed over,
- * and so is one of another version of the library. The number visited, or -errno when /proc cannot
- * be read.
+ * For each, fn is called within an entry. A stack is passed over that is held longer than a second,
+ * that nobody has repaired yet, or that is of another version of the library. The number visited,
+ * or -errno when /proc cannot be read.
  */
 int family_each(void (*fn)(void *arg, struct stack *st), void *arg);
 /* Has any process but this one the arena with this inode open? */

@@ -303,7 +303,7 @@ static void run_stack(void)
 
     engine_on_link();
     stack_poll(st);
-    if (st->socks.live > 0 && engine.closed_lost && now_us >= k.next_abandoned_us) {
+    if (st->socks.live > 0 && engine.sh->closed_lost && now_us >= k.next_abandoned_us) {
         k.next_abandoned_us = now_us + ABANDONED_EVERY_US;
         if (is_abandoned())
             close_all(st);
@@ -365,7 +365,7 @@ static int timeout_ms(void)
         uint64_t stack_us = stack_next_deadline(st);
         if (stack_us < at_us)
             at_us = stack_us;
-        if (st->socks.live > 0 && engine.closed_lost && k.next_abandoned_us < at_us)
+        if (st->socks.live > 0 && engine.sh->closed_lost && k.next_abandoned_us < at_us)
             at_us = k.next_abandoned_us;
         engine_leave();
     }
