@@ -280,6 +280,12 @@ static int net_output(void *ctx, struct netif *nif, const struct frame *f)
     return engine.link->ops->output(engine.link, f);
 }
 
+static bool net_guards(void *ctx, const struct endpoint *local)
+{
+    (void)ctx;
+    return guard_holds(engine.st, local);
+}
+
 static int make_stack(const struct config *c)
 {
     uint64_t seed;
@@ -412,7 +418,7 @@ static int prepare(const struct config *c, char *why, size_t why_bytes)
 {
     log_to(log_line, c->log_level);
     engine.armed_us = 0; /* no timer yet: engine_leave() must not arm one */
-    engine.env = (struct net_env){.output = net_output};
+    engine.env = (struct net_env){.output = net_output, .guards = net_guards};
     if (!c->trace[0])
         return 0;
     int fd = trace_open(c->trace);

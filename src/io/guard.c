@@ -238,6 +238,13 @@ struct guard_claim *guard_find_claim(struct stack *st, uint16_t port)
     return claim != NULL && claim->claimed ? claim : NULL;
 }
 
+bool guard_holds(struct stack *st, const struct endpoint *local)
+{
+    const struct guard_claim *claim = guard_find_claim(st, local->port);
+
+    return claim != NULL && (claim->addr == 0 || claim->addr == addr_get_v4(&local->addr));
+}
+
 static bool claim_covers(const struct guard_claim *claim, const struct sockaddr_in *addr, bool dual)
 {
     if (dual)

@@ -60,6 +60,9 @@ struct guard_claim *guard_find_claim(struct stack *st, uint16_t port); /* NULL: 
 /* Can the guard of this port go? */
 bool guard_is_idle(struct stack *st, const struct guard_claim *claim, uint16_t port);
 
+/* Does the family guard this port of this address? */
+bool guard_holds(struct stack *st, const struct endpoint *local);
+
 /* After the death of a housekeeper: opens the guards of all claims again, and hands each to hold(),
  * which owns it then and says false when it has had enough. One that is held by somebody is left
  * out. */

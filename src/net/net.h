@@ -58,6 +58,9 @@ struct net_env {
      * -ENETDOWN, or another -errno. */
     int (*output)(void *ctx, struct netif *nif, const struct frame *f);
     void (*trace)(void *ctx, const struct trace_event *ev); /* NULL: off */
+    /* Is this TCP port of a borrowed address ours alone, so that the host is silent there? NULL:
+     * none is. */
+    bool (*guards)(void *ctx, const struct endpoint *local);
     void *ctx;
 };
 

@@ -47,6 +47,7 @@ void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
     pcb = tcp_flow_find(tcp, &local, &remote);
     if (!pcb || pcb->state == TCP_TIME_WAIT || !seq_in(seq, pcb->snd_una, tcp_flight(pcb)))
         return;
+    tcp->current = pcb;
     if (e->err == EMSGSIZE) {
         too_big(tcp, pcb, e);
         return;

@@ -204,6 +204,18 @@ void tcp_input_flow(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
     }
 }
 
+/* Is it up to us to answer a segment of no connection? On a borrowed address the host does that,
+ * but for the ports that it leaves to us. */
+static bool is_ours_to_refuse(const struct tcp *tcp, const struct ip_packet *pkt,
+                              const struct endpoint *local)
+{
+    const struct net_env *env = tcp->net->env;
+
+    if (!pkt->to || !pkt->to->borrowed)
+        return true;
+    return env->guards && env->guards(env->ctx, local);
+}
+
 void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
 {
     struct tcp_seg seg;
@@ -228,6 +240,6 @@ void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
     pcb = tcp_port_listener(tcp, pkt->nif, &local, &remote);
     if (pcb)
         tcp_listen_input(tcp, pcb, &seg, NULL);
-    else if (!pkt->to || !pkt->to->borrowed || tcp_port_use(tcp, seg.dst_port) != TCP_PORT_FREE)
-        tcp_reset_reply(tcp, &seg); /* on a port that is not ours the kernel knows better */
+    else if (is_ours_to_refuse(tcp, pkt, &local))
+        tcp_reset_reply(tcp, &seg);
 }

@@ -176,6 +176,8 @@ static void judge(struct tcp *tcp, struct tcp_pcb *pcb)
     } else if (pcb == tcp->current && pcb->state != TCP_LISTEN && pcb->state != TCP_CLOSED &&
                !is_stray(pcb)) {
         doom(tcp, pcb);
+    } else if (is_stray(pcb) && pcb->state != TCP_SYN_RECEIVED && tcp_user_needs_reset(pcb)) {
+        doom(tcp, pcb); /* let go by one, not yet taken by another: the peer must hear of it */
     } else if (pcb == tcp->current && !is_stray(pcb)) {
         clear_memory(tcp, pcb); /* its connection was over, or being forgotten */
     }

@@ -308,6 +308,7 @@ struct tcp_config *tcp_config(struct tcp_pcb *pcb)
 
 void tcp_config_changed(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    tcp->current = pcb;
     tcp_keepalive_arm(tcp, pcb);
     if (!tcp_state_sends(tcp_state(pcb)) && pcb->state != TCP_FIN_WAIT_2)
         return;

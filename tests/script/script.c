@@ -123,6 +123,11 @@ static int capture_frame(struct script *s, struct netif *nif, const struct frame
     return 0;
 }
 
+static bool guard_all(void *ctx, const struct endpoint *local)
+{
+    return true;
+}
+
 static int capture(void *ctx, struct netif *nif, const struct frame *f)
 {
     struct script *s = ctx;
@@ -724,6 +729,8 @@ static void setup_run(struct script *s, const struct script_setup *setup)
                          .up = true};
 
     s->env = (struct net_env){.up = &upcalls, .output = capture, .ctx = s};
+    if (setup->guarded)
+        s->env.guards = guard_all;
     s->net = arena_zalloc(s->arena, sizeof(*s->net));
     s->tcp = arena_zalloc(s->arena, sizeof(*s->tcp));
     ck_assert_int_eq(net_init(s->net, s->arena, 42), 0);
@@ -732,7 +739,9 @@ static void setup_run(struct script *s, const struct script_setup *setup)
     s->nif = netif_add(s->net, &desc);
     s->local = (struct endpoint){.addr = addr_v4(0xc0000201), .port = LOCAL_PORT}; /* 192.0.2.1 */
     s->peer = (struct endpoint){.addr = addr_v4(0xc0000202), .port = PEER_PORT};
-    ck_assert_int_eq(netif_add_addr(s->net, s->nif, &s->local.addr, 24, setup->borrowed, false), 0);
+    ck_assert_int_eq(netif_add_addr(s->net, s->nif, &s->local.addr, 24,
+                                    setup->borrowed || setup->guarded, false),
+                     0);
 }
 
 /* Everything ends, and nothing is left. */

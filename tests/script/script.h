@@ -255,6 +255,7 @@ struct script_setup {
     uint32_t mtu; /* 0: 1500 */
     uint32_t gso_max_bytes;
     bool borrowed;      /* the address is the host's too */
+    bool guarded;       /* so it is, but its ports are left to us */
     bool peer_other_ts; /* reserved */
 };
 

@@ -210,6 +210,10 @@ SCRIPT(closed_port_answers_with_rst, IN(.f = SYN, .seq = 0), OUT(.f = RST | ACK,
 SCRIPT_SETUP(closed_port_of_a_borrowed_address_is_silent, {.borrowed = true}, IN(.f = SYN),
              IN(.f = ACK, .seq = 1, .ack = 1))
 
+SCRIPT_SETUP(guarded_port_of_a_borrowed_address_answers, {.guarded = true}, IN(.f = SYN, .seq = 0),
+             OUT(.f = RST | ACK, .ack = 1), IN(.f = ACK, .seq = 3, .ack = 1234),
+             OUT(.f = RST, .seq = 1234), IN(.f = RST, .seq = 3))
+
 SCRIPT_SETUP(listener_on_a_borrowed_address, {.borrowed = true}, PASSIVE_OPEN,
              STATE(TCP_ESTABLISHED))
 
@@ -277,6 +281,7 @@ Suite *open_suite(void)
     t = tcase_create("closed");
     tcase_add_test(t, closed_port_answers_with_rst);
     tcase_add_test(t, closed_port_of_a_borrowed_address_is_silent);
+    tcase_add_test(t, guarded_port_of_a_borrowed_address_answers);
     tcase_add_test(t, listener_on_a_borrowed_address);
     tcase_add_test(t, wrong_checksum_is_dropped);
     tcase_add_test(t, no_route_for_the_answer);

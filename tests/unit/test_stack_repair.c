@@ -88,6 +88,10 @@ static void do_close(void)
 {
     t_close(a[0]);
 }
+static void do_close_idle(void)
+{
+    t_close(a[2]);
+}
 static void do_close_listener(void)
 {
     t_close(listener_a);
@@ -135,8 +139,8 @@ static void do_wait(void)
     w->mask = POLLIN | POLLOUT;
     sock_wait_add(a[0], w);
     t_send(a[0], "x", 1, 0);
-    sock_waiter_free(HOST_A->st, waiter);
     link_wire_enter(HOST_A->port);
+    sock_waiter_free(HOST_A->st, waiter);
     stack_proc_remove(HOST_A->st, w->proc);
     link_wire_leave(HOST_A->port);
 }
@@ -157,6 +161,7 @@ static const struct {
     {"send", do_send, 4700},
     {"recv", do_recv, 2400},
     {"close", do_close, 4700},
+    {"close of what is idle", do_close_idle, 1500},
     {"close of a listener", do_close_listener, 4300},
     {"shutdown", do_shutdown, 1500},
     {"dissolve", do_dissolve, 4700},
@@ -185,6 +190,22 @@ static bool still_talk(struct sock *x, struct sock *y)
         return false;
     run_us(3000000);
     return t_recv(y, buf, sizeof(buf), 0) == 17 && memcmp(buf, "hello, other side", 17) == 0;
+}
+
+/* The process had sent its RST, which is lost with it: nothing more is owed. */
+static bool rst_was_sent;
+
+/* B must not be left in the belief that a connection is there of which A knows nothing. */
+static void peer_knows(void)
+{
+    if (rst_was_sent)
+        return;
+    for (int i = 0; i < PAIRS; i++) {
+        struct sock *so = sock_by_cookie(HOST_A->st, a[i]->cookie);
+        bool gone = so != a[i] || !so->tcp || tcp_state(so->tcp) == TCP_CLOSED;
+        ck_assert_msg(!gone || tcp_state(b[i]->tcp) != TCP_ESTABLISHED,
+                      "the peer of connection %d was not told of its end", i);
+    }
 }
 
 static void use_connections(const struct sock *victim)
@@ -276,6 +297,7 @@ static void after_death(const struct sock *victim)
     for (struct waiter *w; (w = slab_next(&HOST_A->st->waiters, NULL));)
         sock_waiter_free(HOST_A->st, w);
     run_us(5000000);
+    peer_knows();
     use_connections(victim);
     use_new_sockets();
     close_everything();
@@ -358,9 +380,11 @@ START_TEST(dead_inside)
     unsigned deaths = wanted ? (unsigned)atoi(wanted) : DEATHS;
     /* Input and timers may be at work on any one connection; calls only on theirs. */
     bool any = entries[_i].run == do_input || entries[_i].run == do_timers;
+    int theirs = entries[_i].run == do_close_idle ? 2 : 0;
     sim_arena_shared = true;
+    rst_was_sent = entries[_i].run == do_dissolve;
     open_everything();
-    unsigned steps = walk((unsigned)_i, entries[_i].steps / deaths + 1, any ? NULL : a[0]);
+    unsigned steps = walk((unsigned)_i, entries[_i].steps / deaths + 1, any ? NULL : a[theirs]);
     ck_assert_msg(steps > entries[_i].steps / 4, "%s takes only %u steps", entries[_i].name, steps);
 }
 END_TEST
