@@ -39,6 +39,7 @@
 #include <unistd.h>
 
 #define FULL_MS 500
+#define LIFE_S  40 /* no process of these outlives it, whatever happens */
 
 static uint8_t buf[65536];
 
@@ -228,6 +229,7 @@ static int orphan(int fd)
     fflush(stdout);
     if (fork() > 0)
         kill(getpid(), SIGKILL);
+    alarm(LIFE_S);
     while (read(0, &c, 1) > 0)
         continue;
     send_pattern(fd, 0, 1000);
@@ -274,6 +276,7 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 2 ? argv[1] : "";
 
+    alarm(LIFE_S);
     if (strcmp(what, "sink") == 0)
         return sink(argv[2]);
     if (strcmp(what, "listen") == 0)

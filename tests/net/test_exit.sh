@@ -8,9 +8,14 @@ if [ "$kind" = own ]; then net_pair own; else net_pair; fi
 cases=$TOP_BUILDDIR/tests/net/exit_cases
 port=7000
 
-keepers() { for pid in $(ip netns pids "$NS_A"); do cat "/proc/$pid/comm" 2>/dev/null; done | grep -c '^shim-keeper$'; }
-keeper_pid() { for pid in $(ip netns pids "$NS_A"); do grep -qx shim-keeper "/proc/$pid/comm" 2>/dev/null && echo "$pid"; done; }
-no_keeper() { [ "$(keepers)" = 0 ]; }
+# Housekeepers are called libshim.so while they start.
+keeper_pid()
+{
+    for pid in $(ip netns pids "$NS_A"); do
+        grep -qxE 'shim-keeper|libshim.so' "/proc/$pid/comm" 2>/dev/null && echo "$pid"
+    done
+}
+keepers() { keeper_pid | wc -l; }
 
 # sink [HOLD]: the peer on B, on a new $port, which reads once HOLD has ended; what it says goes to
 # $TMP/sink.
