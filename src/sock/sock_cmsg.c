@@ -150,8 +150,25 @@ void sock_cmsg_put_error(struct sock_cmsg_out *out, const struct sock *so,
     sock_cmsg_put(out, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &body, full);
 }
 
-void sock_cmsg_put_inq(struct sock_cmsg_out *out, const struct sock *so)
+void sock_cmsg_put_zerocopy(struct sock_cmsg_out *out, const struct sock *so, uint32_t first,
+                            uint32_t last)
 {
+    bool v6 = so->domain == AF_INET6;
+    struct {
+        struct sock_extended_err ee;
+        struct sockaddr_in6 nobody;
+    } body = {.ee = {.ee_origin = SO_EE_ORIGIN_ZEROCOPY,
+                     .ee_code = SO_EE_CODE_ZEROCOPY_COPIED,
+                     .ee_info = first,
+                     .ee_data = last}};
+    size_t full = sizeof(body.ee) + (v6 ? sizeof(body.nobody) : sizeof(struct sockaddr_in));
+    sock_cmsg_put(out, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_RECVERR : IP_RECVERR, &body, full);
+}
+
+void sock_cmsg_put_stream(struct sock_cmsg_out *out, const struct sock *so)
+{
+    if (tcp_arrived_us(so->tcp))
+        put_timestamp(out, so, tcp_arrived_us(so->tcp));
     if (sock_has(so, SOCK_BIT_INQ))
         put_int(out, IPPROTO_TCP, TCP_CM_INQ, (int)tcp_readable_bytes(so->tcp));
 }

@@ -127,6 +127,7 @@ struct sock_rare {
     struct ring cork;        /* UDP: the datagram being put together ... */
     struct endpoint cork_to; /* ... and where it goes; port 0: nothing is being put together */
     bool corked;
+    uint32_t zerocopy_first, zerocopy_next; /* sends with MSG_ZEROCOPY that were not told of */
 };
 
 /* Makes so known by its cookie. */
@@ -205,6 +206,8 @@ int sock_path_mtu(const struct sock *so);
 /* UDP: sends the datagram that MSG_MORE or UDP_CORK kept back, if there is one. 0 or udp_send()'s
  * errors. */
 int sock_msg_uncork(struct sock *so);
+/* TCP: is there anything for MSG_ERRQUEUE? */
+bool sock_msg_has_error(const struct sock *so);
 
 /* Joins and leaves (IP_ADD_MEMBERSHIP and its kin). -EADDRINUSE, -EADDRNOTAVAIL, -ENODEV, -EINVAL,
  * -ENOBUFS. */

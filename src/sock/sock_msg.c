@@ -82,6 +82,35 @@ static ssize_t send_fastopen(struct sock *so, const struct msghdr *msg, size_t l
     return r;
 }
 
+/* MSG_ZEROCOPY: the bytes are copied, as the kernel does where the path is not for it, and so the
+ * user may have them back at once. Calls are numbered; what was not asked for yet is told of
+ * together. */
+static void zerocopy_done(struct sock *so)
+{
+    so->rare->zerocopy_next++;
+    sock_ready(so, POLLERR);
+}
+
+bool sock_msg_has_error(const struct sock *so)
+{
+    return so->rare && so->rare->zerocopy_first != so->rare->zerocopy_next;
+}
+
+/* MSG_ERRQUEUE of a TCP: nothing but these notes. */
+static ssize_t recv_zerocopy(struct sock *so, struct msghdr *msg)
+{
+    struct sock_cmsg_out out;
+    if (!sock_msg_has_error(so))
+        return -EAGAIN;
+    msg->msg_flags = MSG_ERRQUEUE;
+    msg->msg_namelen = 0;
+    sock_cmsg_start(&out, msg);
+    sock_cmsg_put_zerocopy(&out, so, so->rare->zerocopy_first, so->rare->zerocopy_next - 1);
+    sock_cmsg_end(&out);
+    so->rare->zerocopy_first = so->rare->zerocopy_next;
+    return 0;
+}
+
 static ssize_t send_tcp(struct sock *so, const struct msghdr *msg, size_t skip, size_t len,
                         int flags)
 {
@@ -115,7 +144,13 @@ static ssize_t send_tcp(struct sock *so, const struct msghdr *msg, size_t skip, 
         io |= TCP_IO_MORE;
     if (flags & MSG_OOB)
         io |= TCP_IO_OOB;
-    return tcp_send(&so->stack->tcp, so->tcp, msg->msg_iov, msg->msg_iovlen, skip, len, io);
+    bool zerocopy = flags & MSG_ZEROCOPY && sock_has(so, SOCK_BIT_ZEROCOPY);
+    if (zerocopy && len > 0 && !sock_rare(so))
+        return -ENOBUFS;
+    ssize_t n = tcp_send(&so->stack->tcp, so->tcp, msg->msg_iov, msg->msg_iovlen, skip, len, io);
+    if (zerocopy && n > 0 && skip == 0)
+        zerocopy_done(so);
+    return n;
 }
 
 static ssize_t recv_tcp(struct sock *so, struct msghdr *msg, size_t skip, size_t len, int flags)
@@ -143,7 +178,7 @@ static ssize_t recv_tcp(struct sock *so, struct msghdr *msg, size_t skip, size_t
     msg->msg_flags = (flags & MSG_CMSG_CLOEXEC) | (flags & MSG_OOB && n > 0 ? MSG_OOB : 0);
     msg->msg_namelen = 0;
     sock_cmsg_start(&out, msg);
-    sock_cmsg_put_inq(&out, so);
+    sock_cmsg_put_stream(&out, so);
     sock_cmsg_end(&out);
     return n;
 }
@@ -367,7 +402,10 @@ static void put_name(const struct sock *so, const struct endpoint *e, struct msg
 static ssize_t recv_error(struct sock *so, struct msghdr *msg, size_t len)
 {
     struct sock_cmsg_out out;
-    struct udp_error *e = so->udp ? udp_peek_error(so->udp) : NULL;
+    struct udp_error *e;
+    if (so->tcp)
+        return recv_zerocopy(so, msg);
+    e = udp_peek_error(so->udp);
     if (!e)
         return -EAGAIN;
     size_t n = e->len < len ? e->len : len;

@@ -19,7 +19,10 @@ void sock_cmsg_end(struct sock_cmsg_out *out);
 void sock_cmsg_put_dgram(struct sock_cmsg_out *out, struct sock *so, const struct udp_dgram *d);
 void sock_cmsg_put_error(struct sock_cmsg_out *out, const struct sock *so,
                          const struct udp_error *e);
-void sock_cmsg_put_inq(struct sock_cmsg_out *out, const struct sock *so);
+/* MSG_ZEROCOPY: the calls from first to last are done. */
+void sock_cmsg_put_zerocopy(struct sock_cmsg_out *out, const struct sock *so, uint32_t first,
+                            uint32_t last);
+void sock_cmsg_put_stream(struct sock_cmsg_out *out, const struct sock *so);
 
 /* What control messages ask for one datagram. */
 struct sock_cmsg_in {

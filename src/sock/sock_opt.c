@@ -134,6 +134,7 @@ static void apply_tcp(struct sock *so)
     struct tcp_config *c = tcp_config(so->tcp);
     c->nodelay = sock_has(so, SOCK_BIT_NODELAY);
     c->cork = sock_has(so, SOCK_BIT_CORK);
+    c->thin_linear = sock_has(so, SOCK_BIT_THIN_LINEAR);
     c->keepalive = sock_has(so, SOCK_BIT_KEEPALIVE);
     c->oobinline = sock_has(so, SOCK_BIT_OOBINLINE);
     c->reuse_addr = sock_has(so, SOCK_BIT_REUSEADDR);

@@ -694,8 +694,8 @@ const struct sock_opt sock_opt_socket[] = {
     BYTES(SO_MEMINFO, NULL, get_meminfo, 4),
     BYTES(SO_COOKIE, NULL, get_cookie, 4),
     FN(SO_PEERGROUPS, NULL, get_no_data),
-    {SO_ZEROCOPY, OPT_BOTH, OPT_BIT, SOCK_BIT_ZEROCOPY, .min = 0, .max = 1}, /* kept, later */
-    BYTES(SO_TXTIME, set_txtime, get_txtime, 4),                             /* kept, later */
+    {SO_ZEROCOPY, OPT_BOTH, OPT_BIT, SOCK_BIT_ZEROCOPY, .min = 0, .max = 1},
+    BYTES(SO_TXTIME, set_txtime, get_txtime, 4), /* kept, later */
     FN(SO_BUF_LOCK, set_buf_lock, get_buf_lock),
     FN(SO_RESERVE_MEM, set_reserve_mem, get_zero),
     FN(SO_TXREHASH, set_txrehash, get_txrehash), /* kept */

@@ -308,7 +308,7 @@ const struct sock_opt sock_opt_tcp[] = {
     BYTES(TCP_CONGESTION, 0, set_congestion, get_congestion),
     FN(TCP_MD5SIG, set_invalid, NULL),
     FN(TCP_MD5SIG_EXT, set_invalid, NULL),
-    BIT01(TCP_THIN_LINEAR_TIMEOUTS, SOCK_BIT_THIN_LINEAR), /* kept */
+    BIT01(TCP_THIN_LINEAR_TIMEOUTS, SOCK_BIT_THIN_LINEAR),
     FN(TCP_THIN_DUPACK, set_thin_dupack, get_int_zero),
     CONFIG(TCP_USER_TIMEOUT, user_timeout_ms, 1, 0, INT_MAX),
     FN(TCP_REPAIR, set_not_permitted, get_int_zero),

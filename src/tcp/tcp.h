@@ -75,8 +75,9 @@ struct tcp_config {
     uint32_t sndbuf_bytes, rcvbuf_bytes; /* limits as Linux keeps them (already doubled) */
     bool sndbuf_locked, rcvbuf_locked;   /* set by the user: no autotuning */
     bool nodelay, cork, keepalive, oobinline, reuse_addr, reuse_port, freebind;
-    bool v6;     /* of an AF_INET6 socket: its wildcard is :: (tcp_set_v6()) ... */
-    bool v6only; /* ... which takes no IPv4 in (IPV6_V6ONLY) */
+    bool thin_linear; /* TCP_THIN_LINEAR_TIMEOUTS */
+    bool v6;          /* of an AF_INET6 socket: its wildcard is :: (tcp_set_v6()) ... */
+    bool v6only;      /* ... which takes no IPv4 in (IPV6_V6ONLY) */
     bool fastopen_no_cookie;
     uint32_t keep_idle_ms, keep_intvl_ms; /* defaults 7,200,000 and 75,000 */
     uint8_t keep_cnt;                     /* default 9 */
@@ -185,6 +186,8 @@ uint32_t tcp_poll(const struct tcp_pcb *pcb);
 /* The pending error (positive errno) and clears it; 0: none. */
 int tcp_take_error(struct tcp_pcb *pcb);
 int tcp_peek_error(const struct tcp_pcb *pcb);
+/* When text came last; 0: none did. */
+uint64_t tcp_arrived_us(const struct tcp_pcb *pcb);
 uint64_t tcp_readable_bytes(const struct tcp_pcb *pcb); /* SIOCINQ */
 uint64_t tcp_unacked_bytes(
     const struct tcp_pcb *pcb); /* SIOCOUTQ: unsent and unacknowledged, FIN not counted */

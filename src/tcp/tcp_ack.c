@@ -54,6 +54,8 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
     ring_consume(&pcb->snd, a->acked - fin, pcb->snd.end);
     tcp_mem_update(tcp, pcb);
     tcp_probe_acked(tcp, pcb);
+    if (!tcp_flight(pcb))
+        tcp_info_busy(tcp, pcb, TCP_BUSY_NOT);
     if (pcb->snd_urgent && seq_ge(pcb->snd_una, pcb->snd_up))
         pcb->snd_urgent = false;
     pcb->first_rexmt_us = 0;

@@ -3,6 +3,8 @@
 
 #include "tcp/tcp_int.h"
 
+#define REORDERING 3u /* segments, what is assumed (Linux's tcp_reordering) */
+
 /* Linux numbers the states in its own way (include/net/tcp_states.h). */
 static const uint8_t linux_state[] = {
     [TCP_CLOSED] = 7,      [TCP_LISTEN] = 10,    [TCP_SYN_SENT] = 2,   [TCP_SYN_RECEIVED] = 3,
@@ -43,8 +45,76 @@ static void fill_window(const struct tcp_pcb *pcb, struct tcp_info *i)
     i->tcpi_total_retrans = pcb->retrans_total;
     i->tcpi_bytes_acked = pcb->snd.start;
     i->tcpi_bytes_received = pcb->rcv.end;
-    i->tcpi_bytes_sent = pcb->snd.start + tcp_flight(pcb);
     i->tcpi_snd_wnd = pcb->snd_wnd;
+    i->tcpi_pacing_rate = pcb->cwnd ? tcp_pace_rate(pcb) : 0;
+    i->tcpi_max_pacing_rate = pcb->conf.max_pacing_rate ? pcb->conf.max_pacing_rate : UINT64_MAX;
+}
+
+static void fill_recovery(const struct tcp_pcb *pcb, struct tcp_info *i)
+{
+    uint32_t mss = u32_max(pcb->snd_mss, 1);
+
+    i->tcpi_sacked = pcb->sacked_segs;
+    i->tcpi_lost = (pcb->lost_bytes + mss - 1) / mss;
+    i->tcpi_retrans = (pcb->retrans_bytes + mss - 1) / mss;
+    i->tcpi_reordering = u32_max(pcb->rack.reordering, REORDERING);
+    i->tcpi_reord_seen = pcb->rack.reord_seen;
+    i->tcpi_dsack_dups = pcb->dsacks;
+    i->tcpi_delivered = pcb->delivered_segs;
+}
+
+static void fill_counts(const struct tcp *tcp, const struct tcp_pcb *pcb, struct tcp_info *i)
+{
+    const struct tcp_counts *c = &pcb->counts;
+    uint64_t us[TCP_BUSY_KINDS];
+
+    memcpy(us, c->busy_us, sizeof(us));
+    us[c->busy] += tcp->net->now_us - c->busy_since_us;
+    i->tcpi_busy_time = us[TCP_BUSY] + us[TCP_BUSY_RWND] + us[TCP_BUSY_SNDBUF];
+    i->tcpi_rwnd_limited = us[TCP_BUSY_RWND];
+    i->tcpi_sndbuf_limited = us[TCP_BUSY_SNDBUF];
+    i->tcpi_segs_in = c->segs_in;
+    i->tcpi_segs_out = c->segs_out;
+    i->tcpi_data_segs_in = c->data_segs_in;
+    i->tcpi_data_segs_out = c->data_segs_out;
+    i->tcpi_bytes_sent = c->bytes_sent;
+    i->tcpi_bytes_retrans = c->bytes_retrans;
+    i->tcpi_rcv_ooopack = c->ofo_segs;
+}
+
+void tcp_info_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len)
+{
+    struct tcp_counts *c = &pcb->counts;
+    uint32_t segs = len > pcb->snd_mss ? (len + pcb->snd_mss - 1) / pcb->snd_mss : 1;
+
+    c->segs_out += segs;
+    if (len == 0)
+        return;
+    c->data_segs_out += segs;
+    c->bytes_sent += len;
+    if (seq_lt(seq, pcb->snd_nxt))
+        c->bytes_retrans += len;
+}
+
+void tcp_info_received(struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    uint32_t size = seg->pkt->gso_size;
+    uint32_t segs = size && seg->len > size ? (seg->len + size - 1) / size : 1;
+
+    pcb->counts.segs_in += segs;
+    if (seg->len)
+        pcb->counts.data_segs_in += segs;
+}
+
+void tcp_info_busy(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_busy busy)
+{
+    struct tcp_counts *c = &pcb->counts;
+
+    if (busy == c->busy)
+        return;
+    c->busy_us[c->busy] += tcp->net->now_us - c->busy_since_us;
+    c->busy_since_us = tcp->net->now_us;
+    c->busy = busy;
 }
 
 void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info, size_t len)
@@ -62,6 +132,7 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
         i.tcpi_probes = pcb->probes_out;
         i.tcpi_backoff = pcb->backoff;
         i.tcpi_options = (uint8_t)((pcb->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) |
+                                   (pcb->sack_ok ? TCPI_OPT_SACK : 0) |
                                    (pcb->wscale_ok ? TCPI_OPT_WSCALE : 0) |
                                    (pcb->syn_text_acked ? TCPI_OPT_SYN_DATA : 0));
         i.tcpi_fastopen_client_fail = pcb->fast_fail & 3;
@@ -81,6 +152,8 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
         i.tcpi_rcv_rtt = pcb->rcv_rtt_us;
         i.tcpi_advmss = pcb->adv_mss;
         fill_window(pcb, &i);
+        fill_recovery(pcb, &i);
+        fill_counts(tcp, pcb, &i);
     }
     memcpy(info, &i, len < sizeof(i) ? len : sizeof(i));
 }

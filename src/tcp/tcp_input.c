@@ -234,6 +234,7 @@ void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
         pcb = NULL; /* SO_BINDTODEVICE */
     if (pcb) {
         tcp->current = pcb;
+        tcp_info_received(pcb, &seg);
         tcp_input_flow(tcp, pcb, &seg);
         return;
     }

@@ -140,6 +140,23 @@ struct tcp_listener {
     uint64_t cookie_at_us; /* when it last answered with a cookie; 0: never */
 };
 
+/* Why the sender does not send more: Linux's "chronographs" of TCP_INFO. */
+enum tcp_busy {
+    TCP_BUSY_NOT,    /* nothing to send */
+    TCP_BUSY,        /* the network is what takes time */
+    TCP_BUSY_RWND,   /* the peer's window */
+    TCP_BUSY_SNDBUF, /* the send buffer is too small for the user to keep it busy */
+    TCP_BUSY_KINDS,
+};
+
+/* What only TCP_INFO asks for. */
+struct tcp_counts {
+    uint64_t bytes_sent, bytes_retrans;
+    uint64_t busy_us[TCP_BUSY_KINDS], busy_since_us;
+    uint32_t segs_in, segs_out, data_segs_in, data_segs_out, ofo_segs;
+    uint8_t busy; /* enum tcp_busy, since busy_since_us */
+};
+
 struct tcp_pcb {
     struct hash_node by_flow; /* in tcp->flows */
     struct list on_port;      /* tcp_port's */
@@ -230,6 +247,7 @@ struct tcp_pcb {
     uint16_t probe_low, probe_high;  /* the largest that passes, 0: no search is on; the smallest
                                         that does not, 0: none known */
 
+    struct tcp_counts counts;
     uint32_t retrans_total; /* segments */
     uint32_t dsacks;        /* segments that the peer said it got twice */
     uint16_t peer_mss;      /* from its option */
@@ -530,6 +548,8 @@ bool tcp_window_after_read(struct tcp *tcp, struct tcp_pcb *pcb);
 void tcp_window_measure(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
 /* Bytes that the user may still queue. */
 uint32_t tcp_sndbuf_free(const struct tcp_pcb *pcb);
+/* The same, as far as TCP_NOTSENT_LOWAT lets the user. */
+uint32_t tcp_sndbuf_room(const struct tcp_pcb *pcb);
 bool tcp_sndbuf_writable(const struct tcp_pcb *pcb);
 void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Tells whoever found no room that there is some again. */
@@ -548,6 +568,14 @@ uint32_t tcp_mss_most(const struct tcp_pcb *pcb);
 bool tcp_mss_discovers(const struct tcp_pcb *pcb);
 /* Payload of the largest frame to hand to the link: a multiple of snd_mss. */
 uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb);
+
+/* ---- tcp_info.c ---- */
+
+/* len bytes of text are sent at seq; a segment came in. */
+void tcp_info_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
+void tcp_info_received(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* From now on the sender is in that condition. */
+void tcp_info_busy(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_busy busy);
 
 /* ---- tcp_probe.c ---- */
 

@@ -52,7 +52,7 @@ ssize_t tcp_send(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, 
     if (err)
         return err;
     while (done < len) {
-        size_t want = len - done, room = tcp_sndbuf_free(pcb), got;
+        size_t want = len - done, room = tcp_sndbuf_room(pcb), got;
         if (want > room)
             want = room;
         if (want > SEND_STEP_BYTES)

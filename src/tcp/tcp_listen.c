@@ -27,6 +27,8 @@ void tcp_syn_options(struct tcp_pcb *pcb, const struct tcp_options *opt)
 {
     if (opt->has_mss && opt->mss)
         pcb->peer_mss = (uint16_t)u32_max(opt->mss, TCP_MIN_SEND_MSS); /* MUST-14 */
+    if (pcb->conf.user_mss) /* TCP_MAXSEG: counts from the handshake on, as in Linux */
+        pcb->peer_mss = (uint16_t)u32_min(pcb->peer_mss, pcb->conf.user_mss);
     pcb->wscale_ok = opt->has_wscale;
     if (opt->has_wscale)
         pcb->snd_wscale = (uint8_t)u32_min(opt->wscale, TCP_WSCALE_MAX); /* RFC 7323 2.3 */

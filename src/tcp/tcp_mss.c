@@ -33,7 +33,7 @@ uint32_t tcp_mss_most(const struct tcp_pcb *pcb)
 {
     uint32_t hdr = header_bytes(pcb);
     uint32_t path_mss = pcb->path.mtu > hdr ? pcb->path.mtu - hdr : TCP_MIN_SEND_MSS;
-    uint32_t mss = u32_min(clamp_user(pcb, pcb->peer_mss), path_mss);
+    uint32_t mss = u32_min(pcb->peer_mss, path_mss);
 
     return u32_max(mss, TCP_MIN_SEND_MSS);
 }

@@ -188,6 +188,18 @@ static void arm_timers(struct tcp *tcp, struct tcp_pcb *pcb, bool sent, bool no_
     }
 }
 
+/* What the sender waits for now. */
+static enum tcp_busy busy_with(const struct tcp_pcb *pcb)
+{
+    uint32_t unsent = (uint32_t)tcp_unsent_bytes(pcb), room = window_room(pcb);
+
+    if (unsent && room < u32_min(unsent, pcb->snd_mss) && room <= cwnd_room(pcb))
+        return TCP_BUSY_RWND;
+    if (!unsent && pcb->nospace && cwnd_room(pcb))
+        return TCP_BUSY_SNDBUF;
+    return unsent || tcp_flight(pcb) ? TCP_BUSY : TCP_BUSY_NOT;
+}
+
 /* Sends new data; false: the link, or memory, had no room. limited: more did not go for cwnd. */
 static bool send_new(struct tcp *tcp, struct tcp_pcb *pcb, bool *limited)
 {
@@ -238,6 +250,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_cc_sent(tcp, pcb, limited);
     if (!pcb->fast_child) /* the SYN,ACK's timer runs */
         arm_timers(tcp, pcb, pcb->snd_nxt != before, !ok);
+    tcp_info_busy(tcp, pcb, busy_with(pcb));
     tcp_sndbuf_tell(tcp, pcb);
 }
 

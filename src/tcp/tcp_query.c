@@ -60,6 +60,11 @@ const struct endpoint *tcp_remote(const struct tcp_pcb *pcb)
     return &pcb->remote;
 }
 
+uint64_t tcp_arrived_us(const struct tcp_pcb *pcb)
+{
+    return pcb->last_rx_data_us;
+}
+
 uint64_t tcp_readable_bytes(const struct tcp_pcb *pcb)
 {
     /* Up to the urgent mark, as SIOCINQ of Linux. */

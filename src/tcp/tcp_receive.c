@@ -117,6 +117,7 @@ static void in_order(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 static void out_of_order(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
     uint64_t at = tcp_rcv_off(pcb, seg->seq), high = tcp_receive_high(pcb);
+    pcb->counts.ofo_segs += seg->len > 0;
     size_t stored = seg->len ? ring_write_at(&pcb->rcv, at, seg->data, seg->len) : 0;
 
     if (stored && ranges_contain(&pcb->ofo, at, at + stored))

@@ -14,6 +14,9 @@
 
 #include "tcp/tcp_int.h"
 
+#define THIN_SEGMENTS 3u
+#define THIN_RETRIES  6u
+
 /* What follows r goes along, up to max bytes: what is lost too, in part if need be, and what is not
  * as far as it fits into a segment (as Linux: many small ones become one). */
 static void collect(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r, uint32_t max)
@@ -204,6 +207,15 @@ void tcp_retransmit_timer(struct tcp *tcp, struct tcp_pcb *pcb)
     }
 }
 
+/* TCP_THIN_LINEAR_TIMEOUTS: a stream of few segments, which seldom get duplicate ACKs, does not
+ * back off at first. */
+static bool is_thin(const struct tcp_pcb *pcb)
+{
+    return pcb->conf.thin_linear && pcb->state == TCP_ESTABLISHED &&
+           pcb->retransmits <= THIN_RETRIES && pcb->ssthresh < UINT32_MAX &&
+           tcp_flight(pcb) <= THIN_SEGMENTS * pcb->snd_mss;
+}
+
 void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     bool syn = pcb->state == TCP_SYN_SENT || pcb->state == TCP_SYN_RECEIVED;
@@ -234,7 +246,9 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
     }
     if (pcb->retransmits < UINT8_MAX)
         pcb->retransmits++;
-    if (pcb->backoff < 20)
+    if (is_thin(pcb))
+        pcb->backoff = 0;
+    else if (pcb->backoff < 20)
         pcb->backoff++; /* RFC 6298 5.5 */
     rearm(tcp, pcb);
 }

@@ -113,6 +113,7 @@ int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_
     if (flags & TCP_ACK)
         ack_settled(pcb);
     tcp->stats.out_segs++;
+    tcp_info_sent(pcb, seq, len);
     if (flags & TCP_RST)
         tcp->stats.out_rsts++;
     return ip_output(tcp->net, &tx, &f, TCP_CSUM_OFFSET);

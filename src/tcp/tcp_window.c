@@ -180,6 +180,18 @@ uint32_t tcp_sndbuf_free(const struct tcp_pcb *pcb)
     return used < cap ? cap - (uint32_t)used : 0;
 }
 
+uint32_t tcp_sndbuf_room(const struct tcp_pcb *pcb)
+{
+    uint32_t room = tcp_sndbuf_free(pcb);
+
+    if (!pcb->conf.notsent_lowat)
+        return room;
+    /* As Linux: a whole frame as long as the mark is not reached. */
+    if (tcp_unsent_bytes(pcb) >= pcb->conf.notsent_lowat)
+        return 0;
+    return u32_min(room, tcp_mss_frame_bytes(pcb));
+}
+
 bool tcp_sndbuf_writable(const struct tcp_pcb *pcb)
 {
     /* Linux: a third of the buffer is free, and not too much is unsent (TCP_NOTSENT_LOWAT). */

@@ -258,10 +258,10 @@ static void notsent_1000(struct script *s)
 {
     conf(s)->notsent_lowat = 1000;
 }
-SCRIPT(notsent_low_water_mark, OPEN_WND(1460), DO(notsent_1000), SEND(3000),
-       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460), POLLS(0), EVENTS(0, 0xffff),
-       IN(.f = ACK, .seq = 1, .ack = 1461, .win = 1460),
-       OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460), POLLS(POLLOUT | POLLWRNORM),
+SCRIPT(notsent_low_water_mark, OPEN_WND(1460), DO(notsent_1000), SEND_R(3000, 2920),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460), SEND_R(80, -EAGAIN), POLLS(0),
+       EVENTS(0, 0xffff), IN(.f = ACK, .seq = 1, .ack = 1461, .win = 1460),
+       OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460), POLLS(POLLOUT | POLLWRNORM),
        EVENTS(POLLOUT | POLLWRNORM, 0))
 
 static void sndbuf_has_grown(struct script *s)

@@ -234,6 +234,14 @@ static void info(struct script *s)
     IS(i.tcpi_bytes_sent, 4000u);
     IS(i.tcpi_bytes_acked, 0u);
     IS(i.tcpi_options, 0);
+    IS(i.tcpi_segs_in, 1u); /* the SYN is the listener's */
+    IS(i.tcpi_segs_out, 4u);
+    IS(i.tcpi_data_segs_in, 0u);
+    IS(i.tcpi_data_segs_out, 3u);
+    IS(i.tcpi_bytes_retrans, 0u);
+    IS(i.tcpi_reordering, 3u);
+    IS(i.tcpi_max_pacing_rate, UINT64_MAX);
+    IS(i.tcpi_busy_time, 0u);
     memset(&i, 0xee, sizeof(i));
     tcp_info_fill(s->tcp, s->pcb, &i, 2);
     IS(i.tcpi_retransmits, 0xee); /* no more than asked for */
@@ -242,6 +250,79 @@ SCRIPT(tcp_info_of_a_connection, PASSIVE_OPEN, SEND(4000),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
        OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460),
        OUT(.f = ACK | PSH, .seq = 2921, .ack = 1, .len = 1080), DO(info))
+
+/* Where the time of a sender went: 10 ms for the network, 100 ms for the peer's window, 30 ms for
+ * the user's small buffer. */
+static void small_sndbuf(struct script *s)
+{
+    if (!s->pcb)
+        return;
+    tcp_config(s->pcb)->sndbuf_bytes = 4500;
+    tcp_config(s->pcb)->sndbuf_locked = true;
+}
+static void busy_info(struct script *s)
+{
+    struct tcp_info i;
+
+    if (!s->pcb)
+        return;
+    tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
+    IS(i.tcpi_busy_time, 140000u);
+    IS(i.tcpi_rwnd_limited, 100000u);
+    IS(i.tcpi_sndbuf_limited, 30000u);
+    IS(i.tcpi_bytes_sent, 5000u);
+    IS(i.tcpi_snd_wnd, 65535u);
+}
+SCRIPT(tcp_info_of_what_takes_time, PASSIVE_OPEN, SEND(1000),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1000),
+       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1001, .win = -1), SEND(1000), QUIET(MS(100)),
+       IN(.f = ACK, .seq = 1, .ack = 1001), OUT(.f = ACK | PSH, .seq = 1001, .ack = 1, .len = 1000),
+       IN(.f = ACK, .seq = 1, .ack = 2001), QUIET(MS(50)), DO(small_sndbuf), SEND_R(5000, 3000),
+       OUT(.f = ACK, .seq = 2001, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 3461, .ack = 1, .len = 1460),
+       OUT(.f = ACK | PSH, .seq = 4921, .ack = 1, .len = 80),
+       IN_AT(MS(30), .f = ACK, .seq = 1, .ack = 5001), DO(busy_info))
+
+/* What came in, in order and not. */
+static void input_info(struct script *s)
+{
+    struct tcp_info i;
+
+    if (!s->pcb)
+        return;
+    tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
+    IS(i.tcpi_segs_in, 4u);
+    IS(i.tcpi_data_segs_in, 3u);
+    IS(i.tcpi_rcv_ooopack, 1u);
+    IS(i.tcpi_bytes_received, 300u);
+}
+SCRIPT(tcp_info_of_what_came, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
+       OUT(.f = ACK, .seq = 1, .ack = 101), IN(.f = ACK, .seq = 201, .ack = 1, .len = 100),
+       OUT(.f = ACK, .seq = 1, .ack = 101), IN(.f = ACK, .seq = 101, .ack = 1, .len = 100),
+       OUT(.f = ACK, .seq = 1, .ack = 301), DO(input_info))
+
+/* TCP_THIN_LINEAR_TIMEOUTS: six timeouts without backoff. */
+static void thin(struct script *s)
+{
+    if (s->pcb)
+        tcp_config(s->pcb)->thin_linear = true;
+}
+#define THIN_OUT(t) OUT_AT(t, .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100)
+SCRIPT(thin_streams_do_not_back_off, PASSIVE_OPEN, DO(thin), SEND(100), THIN_OUT(0),
+       THIN_OUT(MS(210)), THIN_OUT(MS(210)), THIN_OUT(MS(210)), THIN_OUT(MS(210)),
+       THIN_OUT(MS(210)), THIN_OUT(MS(210)), THIN_OUT(MS(210)), THIN_OUT(MS(420)),
+       THIN_OUT(MS(840)))
+
+/* TCP_MAXSEG counts when the connection is made; later it only says what it says. */
+static void maxseg_500(struct script *s)
+{
+    if (s->pcb) {
+        tcp_config(s->pcb)->user_mss = 500;
+        tcp_config_changed(s->tcp, s->pcb);
+    }
+}
+SCRIPT(maxseg_of_a_connection_is_too_late, PASSIVE_OPEN, DO(maxseg_500), SEND(1460),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460))
 
 static void listener_info(struct script *s)
 {
@@ -315,6 +396,10 @@ Suite *user_suite(void)
     suite_add_tcase(s, t);
     t = tcase_create("questions");
     tcase_add_test(t, tcp_info_of_a_connection);
+    tcase_add_test(t, tcp_info_of_what_takes_time);
+    tcase_add_test(t, tcp_info_of_what_came);
+    tcase_add_test(t, thin_streams_do_not_back_off);
+    tcase_add_test(t, maxseg_of_a_connection_is_too_late);
     tcase_add_test(t, tcp_info_of_a_listener);
     tcase_add_test(t, amounts_of_bytes);
     tcase_add_test(t, names_of_things);

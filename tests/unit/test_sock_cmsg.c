@@ -272,6 +272,73 @@ START_TEST(stream_inq)
 }
 END_TEST
 
+/* When the text came: as the kernel's stamp of the segment. */
+START_TEST(stream_timestamp)
+{
+    struct timeval tv;
+    char buf[8];
+    struct iovec iov = {buf, sizeof(buf)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control,
+                         .msg_controllen = sizeof(control)};
+    struct sock *a, *b, *listener = t_listener(80);
+    t_pair(listener, &a, &b);
+    HOST_B->st->realtime_offset_us = 1700000000ll * 1000000;
+    ck_assert_int_eq(t_set(b, SOL_SOCKET, SO_TIMESTAMP, 1), 0);
+    t_send(a, "abc", 3, 0);
+    run_us(100000);
+    uint64_t later_us = HOST_B->st->net.now_us;
+    ck_assert_int_eq(IN(HOST_B, sock_recvmsg(b, &msg, 0, 0)), 3);
+    memcpy(&tv, find(&msg, SOL_SOCKET, SO_TIMESTAMP, sizeof(tv)), sizeof(tv));
+    ck_assert_int_ge(tv.tv_sec, 1700000000);
+    ck_assert_int_le(tv.tv_sec, 1700000000 + (time_t)(later_us / 1000000));
+    t_close(a);
+    t_close(b);
+    t_close(listener);
+}
+END_TEST
+
+/* What MSG_ERRQUEUE says of sends with MSG_ZEROCOPY: which calls, and that they were copied. */
+static void expect_zerocopy(struct sock *so, uint32_t first, uint32_t last)
+{
+    struct {
+        struct sock_extended_err ee;
+        struct sockaddr_in nobody;
+    } e;
+    struct msghdr msg = {.msg_control = control, .msg_controllen = sizeof(control)};
+    ck_assert(sock_poll(so) & POLLERR);
+    ck_assert_int_eq(IN(HOST_A, sock_recvmsg(so, &msg, 0, MSG_ERRQUEUE)), 0);
+    ck_assert_int_eq(msg.msg_flags, MSG_ERRQUEUE);
+    memcpy(&e, find(&msg, SOL_IP, IP_RECVERR, sizeof(e)), sizeof(e));
+    ck_assert_uint_eq(e.ee.ee_errno, 0);
+    ck_assert_uint_eq(e.ee.ee_origin, SO_EE_ORIGIN_ZEROCOPY);
+    ck_assert_uint_eq(e.ee.ee_code, SO_EE_CODE_ZEROCOPY_COPIED);
+    ck_assert_uint_eq(e.ee.ee_info, first);
+    ck_assert_uint_eq(e.ee.ee_data, last);
+    ck_assert(!(sock_poll(so) & POLLERR));
+    ck_assert_int_eq(IN(HOST_A, sock_recvmsg(so, &msg, 0, MSG_ERRQUEUE)), -EAGAIN);
+}
+
+START_TEST(zerocopy)
+{
+    struct sock *a, *b, *listener = t_listener(80);
+    t_pair(listener, &a, &b);
+    ck_assert_int_eq(t_send(a, "abc", 3, MSG_ZEROCOPY), 3); /* not asked for: as if not there */
+    ck_assert(!(sock_poll(a) & POLLERR));
+    ck_assert_int_eq(t_set(a, SOL_SOCKET, SO_ZEROCOPY, 1), 0);
+    ck_assert_int_eq(t_send(a, "abc", 3, 0), 3);
+    ck_assert_int_eq(t_send(a, "abc", 3, MSG_ZEROCOPY), 3);
+    expect_zerocopy(a, 0, 0);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(t_send(a, "abc", 3, MSG_ZEROCOPY), 3);
+    expect_zerocopy(a, 1, 3);
+    t_close(a);
+    t_close(b);
+    t_close(listener);
+}
+END_TEST
+
 TCase *test_sock_cmsg(void)
 {
     TCase *tc = tcase_create("cmsg");
@@ -284,5 +351,7 @@ TCase *test_sock_cmsg(void)
     tcase_add_test(tc, sent_malformed);
     tcase_add_test(tc, error_queue);
     tcase_add_test(tc, stream_inq);
+    tcase_add_test(tc, stream_timestamp);
+    tcase_add_test(tc, zerocopy);
     return tc;
 }

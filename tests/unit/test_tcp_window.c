@@ -154,7 +154,7 @@ START_TEST(mss_of_a_path)
     tcp_mss_update(w.pcb);
     ck_assert_uint_eq(w.pcb->snd_mss, 1448);
     w.pcb->conf.user_mss = 500;
-    tcp_mss_update(w.pcb);
+    tcp_syn_options(w.pcb, &(struct tcp_options){.has_mss = true, .mss = 1460, .has_ts = true});
     ck_assert_uint_eq(w.pcb->snd_mss, 488);
     w.pcb->path.mtu = 10;
     tcp_mss_update(w.pcb);
