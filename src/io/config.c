@@ -216,7 +216,7 @@ static const struct variable variables[] = {
     {"SHIM_ADDRESS", parse_address,
      "a host's IPv4 address with its prefix length, as 192.0.2.7/24"},
     {"SHIM_BUSY_POLL", parse_busy_poll, "microseconds, 0 to 1000000"},
-    {"SHIM_CONGESTION", parse_congestion, "cubic or reno"},
+    {"SHIM_CONGESTION", parse_congestion, "cubic, bbr or reno"},
     {"SHIM_FALLBACK", parse_fallback, "\"kernel\""},
     {"SHIM_GATEWAY", parse_gateway, "a host's IPv4 address, as 192.0.2.1"},
     {"SHIM_INTERFACE", parse_interface, "an interface's name, 1 to 15 characters"},

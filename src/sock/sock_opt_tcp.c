@@ -151,8 +151,7 @@ static int set_congestion(struct sock *so, const struct sock_opt *opt, const voi
     int kind = tcp_cc_by_name(name);
     if (kind < 0)
         return kind;
-    tcp_set_congestion(&so->stack->tcp, so->tcp, kind);
-    return 0;
+    return tcp_set_congestion(&so->stack->tcp, so->tcp, kind);
 }
 
 static int get_congestion(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)

@@ -50,6 +50,7 @@ struct tcp {
     struct slab pcbs;           /* all pcbs; slab_next() walks them */
     struct slab port_slab;      /* struct tcp_port */
     struct slab listeners;      /* struct tcp_listener */
+    struct slab bbrs;           /* struct tcp_bbr */
     struct slab sents;          /* struct tcp_sent */
     struct tcp_pcb *last_flow;  /* found last in flows */
     struct hash flows;          /* by both endpoints: everything but CLOSED and LISTEN */
@@ -214,8 +215,8 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
 /* Names of the congestion controls, for TCP_CONGESTION. -ENOENT for an unknown name. */
 int tcp_cc_by_name(const char *name);
 const char *tcp_cc_name(int kind);
-/* From now on pcb's congestion control is kind, of tcp_cc_by_name(). */
-void tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind);
+/* From now on pcb's congestion control is kind, of tcp_cc_by_name(). 0, -ENOMEM, -ENOENT. */
+int tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind);
 /* The limit on the rate of sending, bytes per second; 0: none. */
 void tcp_set_pacing(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t max_rate);
 

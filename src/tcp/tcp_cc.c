@@ -13,6 +13,7 @@
 static const struct tcp_cc_ops *const table[TCP_CC_KINDS] = {
     [TCP_CC_NEWRENO] = &tcp_cc_newreno,
     [TCP_CC_CUBIC] = &tcp_cc_cubic,
+    [TCP_CC_BBR] = &tcp_cc_bbr_ops,
 };
 
 const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb)
@@ -39,15 +40,23 @@ uint32_t tcp_cc_initial_window(uint32_t mss)
     return u32_min(TCP_IW_SEGMENTS * mss, u32_max(2 * mss, 14600));
 }
 
-/* The algorithm begins, or takes over. */
-static void begin(struct tcp *tcp, struct tcp_pcb *pcb)
+/* The algorithm begins, or takes over. False: it has no memory. */
+static bool begin(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     memset(pcb->cc, 0, sizeof(pcb->cc));
     pcb->cwnd_acked = 0;
     pcb->pacing_rate = 0;
     tcp_cc_hystart_init(pcb);
-    tcp_cc(pcb)->init(tcp, pcb);
+    if (!tcp_cc(pcb)->init(tcp, pcb))
+        return false;
     tcp_pace_init(pcb);
+    return true;
+}
+
+void tcp_cc_release(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    if (tcp_cc(pcb)->release)
+        tcp_cc(pcb)->release(tcp, pcb);
 }
 
 void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)
@@ -59,17 +68,28 @@ void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)
     pcb->max_flight = pcb->cwnd_used = 0;
     pcb->max_flight_seq = pcb->snd_nxt;
     pcb->cwnd_full_us = tcp->net->now_us;
-    begin(tcp, pcb);
+    if (!begin(tcp, pcb)) { /* better another one than no connection */
+        pcb->conf.congestion = TCP_CC_CUBIC;
+        begin(tcp, pcb);
+    }
 }
 
-void tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind)
+int tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind)
 {
-    if (kind < 0 || kind >= TCP_CC_KINDS || kind == pcb->conf.congestion)
-        return;
+    uint8_t before = pcb->conf.congestion;
+
+    if (kind < 0 || kind >= TCP_CC_KINDS)
+        return -ENOENT;
+    if (kind == before)
+        return 0;
+    tcp_cc_release(tcp, pcb);
     pcb->conf.congestion = (uint8_t)kind;
     /* cwnd and ssthresh stay: the path is the same. */
-    if (pcb->cwnd)
-        begin(tcp, pcb);
+    if (!(tcp_state_sends(tcp_state(pcb)) || pcb->fast_child) || begin(tcp, pcb))
+        return 0;
+    pcb->conf.congestion = before == TCP_CC_BBR ? TCP_CC_CUBIC : before;
+    begin(tcp, pcb);
+    return -ENOMEM;
 }
 
 static bool is_used(const struct tcp_pcb *pcb)
@@ -115,7 +135,8 @@ void tcp_cc_sent(struct tcp *tcp, struct tcp_pcb *pcb, bool limited)
     } else if (limited) {
         pcb->cwnd_limited = true;
     }
-    validate(tcp, pcb);
+    if (!tcp_cc(pcb)->control)
+        validate(tcp, pcb);
 }
 
 void tcp_cc_rtt(struct tcp_pcb *pcb, uint32_t rtt_us)
@@ -151,6 +172,10 @@ void tcp_cc_restart(struct tcp *tcp, struct tcp_pcb *pcb)
     uint64_t idle = tcp->net->now_us - pcb->last_tx_us, rto = pcb->rto_us;
     uint32_t rw = u32_min(tcp_cc_initial_window(pcb->snd_mss), pcb->cwnd);
 
+    if (tcp_cc(pcb)->restart) {
+        tcp_cc(pcb)->restart(tcp, pcb);
+        return;
+    }
     if (!pcb->last_tx_us || idle <= rto || pcb->cwnd <= rw)
         return;
     /* RFC 5681 4.1 has RW at once; halving for each RTO of silence comes to it too and is what

@@ -123,7 +123,10 @@ static void avoid(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
     }
 }
 
-static void init(struct tcp *tcp, struct tcp_pcb *pcb) {}
+static bool init(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    return true;
+}
 
 static void ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {

@@ -6,7 +6,10 @@
  */
 #include "tcp/tcp_int.h"
 
-static void init(struct tcp *tcp, struct tcp_pcb *pcb) {}
+static bool init(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    return true;
+}
 
 static void ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {

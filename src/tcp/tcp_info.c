@@ -47,6 +47,8 @@ static void fill_window(const struct tcp_pcb *pcb, struct tcp_info *i)
     i->tcpi_bytes_received = pcb->rcv.end;
     i->tcpi_snd_wnd = pcb->snd_wnd;
     i->tcpi_pacing_rate = pcb->cwnd ? tcp_pace_rate(pcb) : 0;
+    i->tcpi_delivery_rate = pcb->delivery_rate;
+    i->tcpi_delivery_rate_app_limited = pcb->rate_app_limited & 1;
     i->tcpi_max_pacing_rate = pcb->conf.max_pacing_rate ? pcb->conf.max_pacing_rate : UINT64_MAX;
 }
 

@@ -111,7 +111,7 @@ enum { /* why there was no fast open: tcpi_fastopen_client_fail, as Linux number
        TCP_FASTOPEN_FAIL_RETRANSMITTED,
 };
 
-enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_CUBIC, TCP_CC_KINDS };
+enum tcp_cc_kind { TCP_CC_NEWRENO, TCP_CC_CUBIC, TCP_CC_BBR, TCP_CC_KINDS };
 
 /* HyStart++ (tcp_cc_hystart.c). UINT32_MAX: nothing measured. */
 struct tcp_hystart {
@@ -204,10 +204,11 @@ struct tcp_pcb {
     uint32_t max_flight_seq;
     uint32_t cwnd_used;    /* most in flight since cwnd_full_us */
     uint64_t cwnd_full_us; /* when cwnd was last made use of, or last cut because it was not */
-    uint64_t cc[6];        /* the congestion control's own */
+    uint64_t cc[5];        /* the congestion control's own */
     struct tcp_hystart hystart;
-    uint64_t pacing_rate; /* bytes/s, of algorithms that pace; 0: as cwnd has it (tcp_pace.c) */
-    uint64_t pace_at_ns;  /* when the next frame may leave; while paced */
+    uint64_t delivery_rate; /* bytes/s, the last sample that counts (tcp_rate.c) */
+    uint64_t pacing_rate;   /* bytes/s, of algorithms that pace; 0: as cwnd has it (tcp_pace.c) */
+    uint64_t pace_at_ns;    /* when the next frame may leave; while paced */
 
     /* what is in flight (tcp_sent.c), and what is thought of it */
     struct list sent_seq, sent_time, sent_lost;
@@ -290,14 +291,28 @@ struct tcp_pcb {
     bool persist; /* the rexmt timer is the persist timer */
     bool cwnd_limited;
     bool paced;
-    bool partial_seen; /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
-    bool tlp_on;       /* a tail loss probe is out ... */
-    bool tlp_again;    /* ... and was nothing new */
-    bool ack_now;      /* an ACK goes out at the end of the batch */
-    bool output_due;   /* so does what the window has room for now */
+    bool rate_app_limited; /* delivery_rate is what the program had to send */
+    bool partial_seen;     /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
+    bool tlp_on;           /* a tail loss probe is out ... */
+    bool tlp_again;        /* ... and was nothing new */
+    bool ack_now;          /* an ACK goes out at the end of the batch */
+    bool output_due;       /* so does what the window has room for now */
     bool doomed;    /* a process died while changing it: CLOSED, and its slow timer does the rest */
     bool reset_due; /* with doomed: the peer is to hear of it */
     bool pingpong;  /* answers carry the ACKs: delay them */
+};
+
+/* A sample of the delivery rate, with what else an ACK tells (tcp_rate.c). Bytes. */
+struct tcp_rate {
+    bool valid;               /* the first five are set */
+    bool app_limited;         /* the program had no more to send */
+    uint64_t prior_delivered; /* what was delivered when the frame was sent ... */
+    uint64_t delivered;       /* ... and since then */
+    uint64_t lost;            /* likewise */
+    uint32_t tx_in_flight;    /* when the frame was sent, itself included */
+    uint64_t delivery_rate;   /* bytes/s; 0: no sample */
+    uint32_t rtt_us;          /* 0: no sample */
+    uint32_t newly_acked, newly_lost;
 };
 
 /* A segment that came in, decoded; borrowed for the call. */
@@ -742,22 +757,34 @@ uint32_t tcp_iss_ts_offset(const struct tcp *tcp, const struct endpoint *local,
 
 /* ---- tcp_cc.c ---- */
 
+/* The hooks of an algorithm; those that may be NULL say so. */
 struct tcp_cc_ops {
-    const char *name;                                                  /* as Linux calls it */
-    void (*init)(struct tcp *tcp, struct tcp_pcb *pcb);                /* pcb->cc is zero */
-    void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked); /* grows cwnd */
-    uint32_t (*ssthresh)(struct tcp *tcp, struct tcp_pcb *pcb);        /* after a loss */
-    bool paces;                                                        /* sets pcb->pacing_rate */
+    const char *name; /* as Linux calls it */
+    bool paces;       /* sets pcb->pacing_rate */
+    /* A connection begins, or goes over to this one; pcb->cc is zero. False: no memory. */
+    bool (*init)(struct tcp *tcp, struct tcp_pcb *pcb);
+    /* NULL, or: frees what init() took. */
+    void (*release)(struct tcp *tcp, struct tcp_pcb *pcb);
+    /* acked bytes were delivered outside of recovery: grows cwnd. NULL with control(). */
+    void (*ack)(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
+    /* After a loss. */
+    uint32_t (*ssthresh)(struct tcp *tcp, struct tcp_pcb *pcb);
     /* NULL, or: the last reduction was without need; sets cwnd from pcb->undo. NULL: as it was */
     void (*undo)(struct tcp *tcp, struct tcp_pcb *pcb);
     /* NULL, or: sets cwnd itself, with every ACK, in and out of recovery, instead of ack() and of
      * proportional rate reduction */
-    void (*control)(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a);
+    void (*control)(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_rate *rs);
+    /* NULL, or: r was taken for lost just now. */
+    void (*lost)(struct tcp_pcb *pcb, const struct tcp_sent *r);
+    /* NULL, or: something is to be sent while nothing is in flight; instead of RFC 5681 4.1. */
+    void (*restart)(struct tcp *tcp, struct tcp_pcb *pcb);
 };
-extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
+extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic, tcp_cc_bbr_ops;
 const struct tcp_cc_ops *tcp_cc(const struct tcp_pcb *pcb);
 /* IW and the rest, when the connection is established. */
 void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb);
+/* Frees what the algorithm took; pcb does not send any more. */
+void tcp_cc_release(struct tcp *tcp, struct tcp_pcb *pcb);
 /* New data were acknowledged outside of recovery. */
 void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
 /* Nothing was sent for a while: RFC 5681 4.1. */
@@ -783,6 +810,22 @@ bool tcp_pace_holds(struct tcp *tcp, struct tcp_pcb *pcb);
 uint32_t tcp_pace_frame_bytes(const struct tcp_pcb *pcb, uint32_t max);
 /* A frame with so many bytes of text left. */
 void tcp_pace_sent(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t bytes);
+
+/* ---- tcp_cc_bbr.c ---- */
+
+size_t tcp_cc_bbr_bytes(void);
+/* After a process died: frees what no pcb leads to. */
+void tcp_cc_bbr_repair(struct tcp *tcp);
+
+/* ---- tcp_rate.c ---- */
+
+/* The sample of an ACK. */
+void tcp_rate_acked(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a,
+                    struct tcp_rate *rs);
+/* What is in flight now tells nothing of the path. */
+void tcp_rate_limit(struct tcp_pcb *pcb);
+/* Output has come to an end: is it the program that has no more? */
+void tcp_rate_output_done(struct tcp_pcb *pcb);
 
 /* ---- tcp_cc_hystart.c ---- */
 

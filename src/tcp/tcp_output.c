@@ -248,6 +248,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     }
     tcp_sent_release(tcp, pcb);
     tcp_cc_sent(tcp, pcb, limited);
+    tcp_rate_output_done(pcb);
     if (!pcb->fast_child) /* the SYN,ACK's timer runs */
         arm_timers(tcp, pcb, pcb->snd_nxt != before, !ok);
     tcp_info_busy(tcp, pcb, busy_with(pcb));

@@ -14,7 +14,7 @@
  *   tcp_rack.c, tcp_tlp.c    what of it is lost
  *   tcp_recover.c            what follows from that; tcp_undo.c: when it was not true
  *   tcp_retransmit.c         sending again; timeouts
- *   tcp_cc*.c                how fast; tcp_pace.c: how evenly
+ *   tcp_cc*.c                how fast, by what tcp_rate.c measures; tcp_pace.c: how evenly
  *
  * An entry (a frame, a timer, a user call) does its work at once, but for two things that wait for
  * the end of the batch of frames, so that they are done once for many: the ACK of text that came in
@@ -82,6 +82,7 @@ int tcp_init(struct tcp *tcp, struct net *net)
     slab_init(&tcp->pcbs, net->arena, sizeof(struct tcp_pcb));
     slab_init(&tcp->port_slab, net->arena, sizeof(struct tcp_port));
     slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
+    slab_init(&tcp->bbrs, net->arena, (uint32_t)tcp_cc_bbr_bytes());
     slab_init(&tcp->sents, net->arena, sizeof(struct tcp_sent));
     list_init(&tcp->ack_queue);
     list_init(&tcp->time_wait);
@@ -248,6 +249,7 @@ static void detach(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_fastopen_done(tcp, pcb, false);
     tcp_timer_stop_all(tcp, pcb);
     tcp_sent_clear(tcp, pcb);
+    tcp_cc_release(tcp, pcb);
     list_remove(&pcb->on_flush);
     tcp_flow_remove(tcp, pcb);
 }

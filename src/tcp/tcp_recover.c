@@ -362,8 +362,11 @@ static void control(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked
 {
     const struct tcp_cc_ops *cc = tcp_cc(pcb);
 
+    struct tcp_rate rs;
+
+    tcp_rate_acked(tcp, pcb, a, &rs);
     if (cc->control) {
-        cc->control(tcp, pcb, a);
+        cc->control(tcp, pcb, &rs);
         return;
     }
     switch ((enum tcp_recovery)pcb->recovery) {

@@ -41,7 +41,8 @@ static void clear_memory(struct tcp *tcp, struct tcp_pcb *pcb)
     ring_init(&pcb->snd, tcp->net->arena, 0);
     ring_init(&pcb->rcv, tcp->net->arena, 0);
     ranges_init(&pcb->ofo, tcp->net->arena, TCP_OFO_RANGES_MAX);
-    tcp_sent_init(pcb); /* tcp_sent_repair() frees the records */
+    tcp_sent_init(pcb);                  /* tcp_sent_repair() frees the records */
+    memset(pcb->cc, 0, sizeof(pcb->cc)); /* and tcp_cc_bbr_repair() what there was here */
     pcb->rexmt_at_us = pcb->delack_at_us = TIMER_NEVER;
     pcb->rto_at_us = pcb->reo_at_us = pcb->pto_at_us = 0;
 }
@@ -212,5 +213,6 @@ void tcp_repair(struct tcp *tcp)
         }
     }
     tcp_fastopen_repair(tcp);
+    tcp_cc_bbr_repair(tcp);
     tcp->current = NULL;
 }

@@ -121,8 +121,12 @@ void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb)
             return;
         if (room > pcb->snd_mss)
             room -= room % pcb->snd_mss;
-        if (!resend(tcp, pcb, r, u32_min(room, tcp_mss_frame_bytes(pcb))))
+        if (tcp_pace_holds(tcp, pcb))
             return;
+        room = u32_min(room, tcp_pace_frame_bytes(pcb, tcp_mss_frame_bytes(pcb)));
+        if (!resend(tcp, pcb, r, room))
+            return;
+        tcp_pace_sent(tcp, pcb, u32_min(room, len));
         if (head && pcb->sack_ok) /* as Linux: what is waited for was sent just now */
             pcb->rto_at_us = tcp->net->now_us + tcp_rtt_rto_us(pcb);
     }

@@ -139,6 +139,8 @@ void tcp_sent_lose(struct tcp_pcb *pcb, struct tcp_sent *r)
         return;
     pcb->lost_total += tcp_sent_len(r);
     tcp_sent_mark(pcb, r, TCP_SENT_LOST, TCP_SENT_RETRANS);
+    if (tcp_cc(pcb)->lost)
+        tcp_cc(pcb)->lost(pcb, r);
 }
 
 /* ---- coming and going ---- */

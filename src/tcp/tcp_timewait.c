@@ -12,6 +12,7 @@ void tcp_timewait_enter(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     tcp->stats.time_waits++;
     tcp_timer_stop_all(tcp, pcb);
+    tcp_cc_release(tcp, pcb);
     tcp_set_state(tcp, pcb, TCP_TIME_WAIT);
     ring_clear(&pcb->snd);
     ranges_clear(&pcb->ofo);

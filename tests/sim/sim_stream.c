@@ -63,7 +63,9 @@ struct scene {
     struct conn *conns;
     unsigned nconns;
     int sndbuf, rcvbuf; /* 0: default */
-    bool nodelay, reno, slow_acks, keepalive, lowat;
+    bool nodelay, slow_acks, keepalive, lowat;
+    const char *cc;           /* congestion control */
+    uint32_t max_pacing_rate; /* 0: none */
     int maxseg, clamp;
 };
 
@@ -121,6 +123,11 @@ static int stream_send(struct stream *st)
     struct iovec iov[2] = {{(void *)(uintptr_t)sim_bytes(st->sent), cut},
                            {(void *)(uintptr_t)sim_bytes(st->sent + cut), n - cut}};
     struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+    if (sim_chance(s, 1)) { /* another congestion control from here on */
+        static const char *const names[] = {"cubic", "reno", "bbr"};
+        const char *name = names[sim_below(s, 3)];
+        sock_setsockopt(st->so, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+    }
     ssize_t r = sock_sendmsg(st->so, &msg, 0, sim_chance(s, 5) ? MSG_MORE : 0);
     if (r == -EAGAIN)
         return 0;
@@ -267,8 +274,11 @@ static void scene_options(const struct scene *sc, struct sim *s, struct sock *so
         set_int(s, so, SOL_SOCKET, SO_RCVBUFFORCE, sc->rcvbuf);
     if (sc->nodelay)
         set_int(s, so, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (sc->reno)
-        sock_setsockopt(so, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+    if (sc->cc)
+        sock_setsockopt(so, IPPROTO_TCP, TCP_CONGESTION, sc->cc, (socklen_t)strlen(sc->cc));
+    if (sc->max_pacing_rate)
+        sock_setsockopt(so, SOL_SOCKET, SO_MAX_PACING_RATE, &sc->max_pacing_rate,
+                        sizeof(sc->max_pacing_rate));
     if (sc->slow_acks)
         set_int(s, so, IPPROTO_TCP, TCP_QUICKACK, 0);
     if (sc->maxseg)
@@ -514,11 +524,13 @@ static void scene_wait(struct scene *sc, struct sim *s)
 void sim_run_streams(struct sim *s)
 {
     static const int bufs[] = {0, 0, 0, 1, 2000, 8000, 60000, 1000000};
+    static const char *const ccs[] = {NULL, NULL, "reno", "bbr", "bbr"};
     struct scene sc = {.nconns = sim_chance(s, 60) ? 1 : 1 + sim_below(s, 30)};
     sc.sndbuf = bufs[sim_below(s, 8)];
     sc.rcvbuf = bufs[sim_below(s, 8)];
     sc.nodelay = sim_chance(s, 30);
-    sc.reno = sim_chance(s, 20);
+    sc.cc = ccs[sim_below(s, 5)];
+    sc.max_pacing_rate = sim_chance(s, 10) ? 20000u << sim_below(s, 12) : 0;
     sc.slow_acks = sim_chance(s, 10);
     sc.keepalive = sim_chance(s, 10);
     sc.lowat = sim_chance(s, 10);

@@ -190,7 +190,7 @@ static const struct {
     {"SHIM_MEMORY=-1G", "a size"},
     {"SHIM_OFFLOAD=yes", "on or off"},
     {"SHIM_OFFLOAD=", "on or off"},
-    {"SHIM_CONGESTION=vegas", "SHIM_CONGESTION=vegas makes no sense; it must be cubic"},
+    {"SHIM_CONGESTION=vegas", "SHIM_CONGESTION=vegas makes no sense; it must be cubic, bbr"},
     {"SHIM_CONGESTION=", "reno"},
     {"SHIM_CONGESTION=Cubic", "reno"},
     {"SHIM_ADRESS=192.0.2.7/24", "SHIM_ADRESS is unknown; there are SHIM_ADDRESS, "},

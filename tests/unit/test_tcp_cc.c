@@ -145,7 +145,8 @@ START_TEST(switching_keeps_the_window)
     w.pcb->ssthresh = 20 * MSS;
     w.pcb->cwnd_acked = 29 * MSS;
     w.pcb->cc[0] = 12345;
-    tcp_set_congestion(&w.tcp, w.pcb, TCP_CC_CUBIC);
+    w.pcb->state = TCP_ESTABLISHED;
+    ck_assert_int_eq(tcp_set_congestion(&w.tcp, w.pcb, TCP_CC_CUBIC), 0);
     ck_assert_str_eq(tcp_cc(w.pcb)->name, "cubic");
     ck_assert_uint_eq(w.pcb->cwnd, 30 * MSS);
     ck_assert_uint_eq(w.pcb->ssthresh, 20 * MSS);
@@ -154,9 +155,10 @@ START_TEST(switching_keeps_the_window)
     w.pcb->cc[0] = 12345;
     tcp_set_congestion(&w.tcp, w.pcb, TCP_CC_CUBIC); /* the same: nothing happens */
     ck_assert_uint_eq(w.pcb->cc[0], 12345);
-    tcp_set_congestion(&w.tcp, w.pcb, 200);
-    tcp_set_congestion(&w.tcp, w.pcb, -2);
+    ck_assert_int_eq(tcp_set_congestion(&w.tcp, w.pcb, 200), -2); /* -ENOENT */
+    ck_assert_int_eq(tcp_set_congestion(&w.tcp, w.pcb, -2), -2);
     ck_assert_str_eq(tcp_cc(w.pcb)->name, "cubic");
+    w.pcb->state = TCP_CLOSED;
 }
 END_TEST
 
