@@ -48,7 +48,7 @@ static bool parse_number(const char *s, uint64_t max, uint64_t *out)
         if (*s < '0' || *s > '9')
             return false;
         uint64_t digit = (uint64_t)(*s - '0');
-        if (n > (max - digit) / 10)
+        if (digit > max || n > (max - digit) / 10)
             return false;
         n = n * 10 + digit;
     }
@@ -206,6 +206,16 @@ static bool parse_congestion(struct config *c, const char *value)
     return c->congestion >= 0;
 }
 
+static bool parse_ecn(struct config *c, const char *value)
+{
+    uint64_t n;
+
+    if (!parse_number(value, TCP_ECN_ACCEPT, &n))
+        return false;
+    c->ecn = (uint8_t)n;
+    return true;
+}
+
 static bool parse_offload(struct config *c, const char *value)
 {
     c->offload = strcmp(value, "on") == 0;
@@ -217,6 +227,8 @@ static const struct variable variables[] = {
      "a host's IPv4 address with its prefix length, as 192.0.2.7/24"},
     {"SHIM_BUSY_POLL", parse_busy_poll, "microseconds, 0 to 1000000"},
     {"SHIM_CONGESTION", parse_congestion, "cubic, bbr or reno"},
+    {"SHIM_ECN", parse_ecn,
+     "0 (off), 1 (asked for and accepted) or 2 (accepted), as the kernel's tcp_ecn"},
     {"SHIM_FALLBACK", parse_fallback, "\"kernel\""},
     {"SHIM_GATEWAY", parse_gateway, "a host's IPv4 address, as 192.0.2.1"},
     {"SHIM_INTERFACE", parse_interface, "an interface's name, 1 to 15 characters"},
@@ -311,6 +323,7 @@ int config_load(struct config *c, char *why, size_t why_bytes)
         .memory_bytes = MEMORY_DEFAULT,
         .offload = true,
         .congestion = -1,
+        .ecn = TCP_ECN_ACCEPT,
     };
     for (char **e = environ; e != NULL && *e != NULL; e++) {
         if (strncmp(*e, PREFIX, strlen(PREFIX)) != 0 ||

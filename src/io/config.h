@@ -23,6 +23,7 @@ struct config {
     char trace[256];          /* SHIM_TRACE=FILE or "stderr"; "": off */
     uint32_t busy_poll_us;    /* SHIM_BUSY_POLL */
     uint64_t memory_bytes; /* SHIM_MEMORY, limit of the arena's use, suffixes K M G; default 4G */
+    uint8_t ecn;           /* SHIM_ECN=0|1|2: enum tcp_ecn_mode; default 2 */
     bool offload; /* SHIM_OFFLOAD=on|off: segmentation and checksum offload on the link; default on
                    */
     int congestion; /* SHIM_CONGESTION: a number of tcp_cc_by_name(); negative: TCP's default */

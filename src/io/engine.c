@@ -302,6 +302,7 @@ static int make_stack(const struct config *c)
     if (!engine.st)
         return -ENOMEM;
     host_key_get(HOST_KEY_PATH, &engine.st->tcp.isn_key);
+    engine.st->tcp.ecn = c->ecn;
     if (c->congestion >= 0)
         engine.st->tcp.congestion = (uint8_t)c->congestion;
     engine.sh = arena_zalloc(a, sizeof(*engine.sh));

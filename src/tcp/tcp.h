@@ -29,6 +29,12 @@ enum tcp_state { /* RFC 9293 3.3.2 */
 
 struct tcp_pcb;
 
+enum tcp_ecn_mode { /* as Linux's tcp_ecn */
+                    TCP_ECN_OFF,
+                    TCP_ECN_ON,     /* asks for it, and grants it */
+                    TCP_ECN_ACCEPT, /* only grants it: the default */
+};
+
 /* Counters, named after RFC 4022 and Linux's TcpExt where they have a name. */
 struct tcp_stats {
     uint64_t active_opens, passive_opens, attempt_fails, estab_resets;
@@ -36,6 +42,7 @@ struct tcp_stats {
     uint64_t curr_estab;
     uint64_t fast_retransmits, timeouts, spurious, loss_probes, sack_reneged;
     uint64_t challenge_acks, paws_dropped, out_of_window, ofo_queued, ofo_dropped;
+    uint64_t ecn_ce, ecn_echoes;
     uint64_t fastopen_active, fastopen_active_fail, fastopen_passive, fastopen_passive_fail;
     uint64_t fastopen_overflows;
     uint64_t cookies_sent, cookies_received, cookies_failed;
@@ -66,6 +73,7 @@ struct tcp {
     uint64_t challenge_window_us; /* RFC 5961 7: challenge ACK budget */
     uint32_t challenge_left;
     uint8_t congestion; /* enum tcp_cc_kind of new pcbs */
+    uint8_t ecn;        /* enum tcp_ecn_mode */
     uint32_t orphans;   /* pcbs without an owner */
     uint64_t mem_bytes; /* memory of all send and receive rings */
     struct tcp_stats stats;

@@ -171,6 +171,7 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
         return false;
     }
     pcb->probes_out = 0; /* the peer lives */
+    tcp_ecn_ack(tcp, pcb, seg);
     tcp_recover_seen(pcb, seg, &a);
     if (seq_ge(seg->ack, pcb->snd_una)) {
         a.dup = is_duplicate(pcb, seg);

@@ -14,8 +14,8 @@
  *
  * The MSS is rounded down to one of eight. The other options would be lost, were it not for the
  * timestamps: when the peer sends them, the low six bits of ours carry its window scale and whether
- * it takes SACK, and come back in the echo. The value is never ahead of the clock, so what follows
- * does not run backwards. These bits are not hashed: they are the peer's own to spoil.
+ * it takes SACK and ECN, and come back in the echo. The value is never ahead of the clock, so what
+ * follows does not run backwards. These bits are not hashed: they are the peer's own to spoil.
  *
  * A cookie is believed only while the listener has been out of room lately, so that at all other
  * times there is nothing to guess at.
@@ -32,6 +32,7 @@
 #define TS_WSCALE     0x0fu
 #define TS_WSCALE_NO  0x0fu /* no such shift count: the option was not there */
 #define TS_SACK       0x10u
+#define TS_ECN        0x20u
 #define PURPOSE_MAC   3
 #define PURPOSE_MASK  4
 #define MSS_INDEX_MAX 7
@@ -95,21 +96,24 @@ uint32_t tcp_cookie_mss(const struct tcp *tcp, const struct endpoint *local,
     return mss_table[index];
 }
 
-uint32_t tcp_cookie_ts(uint32_t clock, const struct tcp_options *opt)
+uint32_t tcp_cookie_ts(uint32_t clock, const struct tcp_options *opt, bool ecn)
 {
     uint32_t bits = opt->has_wscale ? opt->wscale : TS_WSCALE_NO, ts;
 
     if (opt->sack_permitted)
         bits |= TS_SACK;
+    if (ecn)
+        bits |= TS_ECN;
     ts = (clock & ~TS_MASK) | bits;
     return seq_gt(ts, clock) ? ts - (1u << TS_BITS) : ts;
 }
 
-void tcp_cookie_ts_options(uint32_t ts, struct tcp_options *opt)
+bool tcp_cookie_ts_options(uint32_t ts, struct tcp_options *opt)
 {
     opt->has_wscale = (ts & TS_WSCALE) != TS_WSCALE_NO;
     opt->wscale = opt->has_wscale ? ts & TS_WSCALE : 0;
     opt->sack_permitted = ts & TS_SACK;
+    return ts & TS_ECN;
 }
 
 /* Says once in a while that it has come to this. */
@@ -129,12 +133,14 @@ void tcp_cookie_reply(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
 
     if (!opt.has_ts)
         opt.has_wscale = opt.sack_permitted = false; /* nobody would remember them */
+    else if (tcp_ecn_wanted(tcp, seg))
+        once.ecn = TCP_ECN_OK;
     if (tcp_listen_address(tcp, &once, seg))
         return;
     once.iss = tcp_cookie_make(tcp, &once.local, &once.remote, seg->seq,
                                opt.has_mss ? opt.mss : TCP_DEFAULT_MSS);
     tcp_listen_start(tcp, &once, seg->seq, &opt);
-    once.ts_offset += tcp_cookie_ts(clock, &opt) - clock;
+    once.ts_offset += tcp_cookie_ts(clock, &opt, once.ecn) - clock;
     tell(tcp, l);
     l->cookie_at_us = tcp->net->now_us ? tcp->net->now_us : 1;
     tcp->stats.cookies_sent++;
@@ -142,7 +148,7 @@ void tcp_cookie_reply(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
 }
 
 bool tcp_cookie_check(struct tcp *tcp, const struct tcp_listener *l, const struct tcp_seg *seg,
-                      struct tcp_options *opt)
+                      struct tcp_options *opt, bool *ecn)
 {
     struct endpoint local = {.addr = seg->pkt->dst, .port = seg->dst_port};
     struct endpoint remote = {.addr = seg->pkt->src, .port = seg->src_port};
@@ -159,9 +165,11 @@ bool tcp_cookie_check(struct tcp *tcp, const struct tcp_listener *l, const struc
     tcp->stats.cookies_received++;
     *opt = (struct tcp_options){.has_mss = true, .mss = (uint16_t)mss};
     opt->has_ts = seg->opt.has_ts && seg->opt.ts_ecr;
+    *ecn = false;
     if (opt->has_ts) {
         opt->ts_val = seg->opt.ts_val;
-        tcp_cookie_ts_options(seg->opt.ts_ecr - tcp_iss_ts_offset(tcp, &local, &remote), opt);
+        *ecn =
+            tcp_cookie_ts_options(seg->opt.ts_ecr - tcp_iss_ts_offset(tcp, &local, &remote), opt);
     }
     return true;
 }

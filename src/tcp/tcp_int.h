@@ -98,6 +98,14 @@ enum tcp_urgent { /* the urgent byte that came last */
 
 enum tcp_shut { TCP_SHUT_RD = 1, TCP_SHUT_WR = 2, TCP_SHUT_BOTH = 3 };
 
+enum tcp_ecn_bit {
+    TCP_ECN_OK = 1,      /* both sides do it */
+    TCP_ECN_ASKED = 2,   /* the SYN asks for it */
+    TCP_ECN_ECHO = 4,    /* CE came, and no CWR since */
+    TCP_ECN_REDUCED = 8, /* CWR is due */
+    TCP_ECN_SEEN = 16,   /* a segment came that was ECN-capable */
+};
+
 enum tcp_fastopen_syn { /* what goes with the SYN */
                         TCP_FASTOPEN_NONE,
                         TCP_FASTOPEN_REQUEST, /* for a cookie */
@@ -267,6 +275,7 @@ struct tcp_pcb {
 
     uint16_t fast_taken; /* text of the SYN that its sender does not know of yet */
     uint16_t syn_text;   /* bytes that went with the SYN, while it is not answered */
+    uint8_t ecn;         /* enum tcp_ecn_bit */
     uint8_t fast_syn;    /* enum tcp_fastopen_syn */
     uint8_t fast_fail;   /* TCPI_FASTOPEN_CLIENT_FAIL */
     bool fast_wait;      /* in SYN_SENT: the SYN waits for text to go with it */
@@ -468,14 +477,34 @@ uint32_t tcp_cookie_make(const struct tcp *tcp, const struct endpoint *local,
 uint32_t tcp_cookie_mss(const struct tcp *tcp, const struct endpoint *local,
                         const struct endpoint *remote, uint32_t irs, uint32_t cookie);
 /* A value not ahead of clock (without the flow's offset) that carries the options of a SYN. */
-uint32_t tcp_cookie_ts(uint32_t clock, const struct tcp_options *opt);
-/* Window scale and SACK from such a value. */
-void tcp_cookie_ts_options(uint32_t ts, struct tcp_options *opt);
+uint32_t tcp_cookie_ts(uint32_t clock, const struct tcp_options *opt, bool ecn);
+/* Window scale and SACK from such a value. Returns whether there is ECN. */
+bool tcp_cookie_ts_options(uint32_t ts, struct tcp_options *opt);
 /* Answers the SYN seg without keeping anything. */
 void tcp_cookie_reply(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg);
-/* Does seg acknowledge a cookie of l's? Then *opt is what the SYN had. */
+/* Does seg acknowledge a cookie of l's? Then *opt and *ecn are what the SYN had. */
 bool tcp_cookie_check(struct tcp *tcp, const struct tcp_listener *l, const struct tcp_seg *seg,
-                      struct tcp_options *opt);
+                      struct tcp_options *opt, bool *ecn);
+
+/* ---- tcp_ecn.c ---- */
+
+/* pcb's SYN asks for ECN, if that is wanted. */
+void tcp_ecn_ask(const struct tcp *tcp, struct tcp_pcb *pcb);
+/* Does the SYN seg ask for it, and may it have it? */
+bool tcp_ecn_wanted(const struct tcp *tcp, const struct tcp_seg *seg);
+/* What the answer to our SYN says of it. */
+void tcp_ecn_answered(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* The TOS of a segment that goes out; its ECE and CWR are added to *flags. */
+uint8_t tcp_ecn_send(struct tcp_pcb *pcb, uint32_t seq, uint32_t len, uint8_t *flags);
+/* Text has come, marked or not. */
+void tcp_ecn_text(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* seg is an acceptable ACK, not yet processed. */
+void tcp_ecn_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* cwnd was reduced, for whatever reason: the peer is to hear of it. */
+static inline void tcp_ecn_reduced(struct tcp_pcb *pcb)
+{
+    pcb->ecn |= pcb->ecn & TCP_ECN_OK ? TCP_ECN_REDUCED : 0;
+}
 
 /* ---- tcp_fastopen.c ---- */
 

@@ -25,7 +25,8 @@ static int send_check(struct tcp_pcb *pcb)
         pcb->nospace = true;
         return -EAGAIN;
     }
-    if (pcb->error || pcb->shut & TCP_SHUT_WR || !(tcp_state_may_send(tcp_state(pcb)) || pcb->fast_child))
+    if (pcb->error || pcb->shut & TCP_SHUT_WR ||
+        !(tcp_state_may_send(tcp_state(pcb)) || pcb->fast_child))
         return take_error(pcb, EPIPE);
     return 0;
 }

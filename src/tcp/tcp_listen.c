@@ -134,6 +134,7 @@ static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
     if (time_wait && seq_le(child->iss, time_wait->snd_nxt + 65535))
         child->iss = time_wait->snd_nxt + 65536 + 1;
     tcp_listen_start(tcp, child, seg->seq, &seg->opt);
+    child->ecn = tcp_ecn_wanted(tcp, seg) ? TCP_ECN_OK : 0;
     fast = tcp_fastopen_syn(tcp, listener, child, seg);
     enqueue_child(tcp, listener, child, seg);
     if (fast) {
@@ -150,7 +151,7 @@ static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
 /* The ACK of a SYN,ACK that was a cookie: the child comes into being now, at the point where its
  * handshake is completed. */
 static void cookie_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg *seg,
-                         const struct tcp_options *opt)
+                         const struct tcp_options *opt, bool ecn)
 {
     struct tcp_pcb *child;
 
@@ -162,6 +163,7 @@ static void cookie_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_s
     if (!child)
         return;
     child->iss = seg->ack - 1;
+    child->ecn = ecn ? TCP_ECN_OK : 0;
     tcp_listen_start(tcp, child, seg->seq - 1, opt);
     child->rcv_adv = child->rcv_nxt + u32_min(tcp_window_capacity(child), 65535);
     enqueue_child(tcp, listener, child, seg);
@@ -172,12 +174,13 @@ void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg 
                       const struct tcp_pcb *time_wait)
 {
     struct tcp_options opt;
+    bool ecn;
 
     if (seg->flags & TCP_RST)
         return;                 /* first */
     if (seg->flags & TCP_ACK) { /* second */
-        if (tcp_cookie_check(tcp, listener->listener, seg, &opt))
-            cookie_input(tcp, listener, seg, &opt);
+        if (tcp_cookie_check(tcp, listener->listener, seg, &opt, &ecn))
+            cookie_input(tcp, listener, seg, &opt, ecn);
         else
             tcp_reset_reply(tcp, seg);
         return;

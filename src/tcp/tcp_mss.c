@@ -73,8 +73,9 @@ uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb)
     const struct netif *nif = pcb->path.nif;
     uint32_t mss = pcb->snd_mss, max;
 
-    if (!nif || !nif->gso_max_bytes || pcb->snd_urgent)
-        return mss; /* the urgent pointer of each segment is its own */
+    if (!nif || !nif->gso_max_bytes || pcb->snd_urgent ||
+        pcb->ecn & TCP_ECN_REDUCED) /* CWR stands in one segment only */
+        return mss;                 /* the urgent pointer of each segment is its own */
     if (pcb->path.mtu < PATH_MTU_WHOLE)
         return mss; /* each goes in fragments */
     max = u32_min(nif->gso_max_bytes, 65535 - 40 - TCP_HDR_MAX);

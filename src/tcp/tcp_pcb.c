@@ -15,6 +15,7 @@
  *   tcp_recover.c            what follows from that; tcp_undo.c: when it was not true
  *   tcp_retransmit.c         sending again; timeouts
  *   tcp_cc*.c                how fast, by what tcp_rate.c measures; tcp_pace.c: how evenly
+ *   tcp_ecn.c                the network's marks
  *
  * An entry (a frame, a timer, a user call) does its work at once, but for two things that wait for
  * the end of the batch of frames, so that they are done once for many: the ACK of text that came in
@@ -84,6 +85,7 @@ int tcp_init(struct tcp *tcp, struct net *net)
     slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
     slab_init(&tcp->bbrs, net->arena, (uint32_t)tcp_cc_bbr_bytes());
     slab_init(&tcp->sents, net->arena, sizeof(struct tcp_sent));
+    tcp->ecn = TCP_ECN_ACCEPT;
     list_init(&tcp->ack_queue);
     list_init(&tcp->time_wait);
     tcp->isn_key.k0 = rng_u64(&net->rng);

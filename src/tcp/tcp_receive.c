@@ -202,6 +202,7 @@ void tcp_receive(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
             tcp_output_ack_defer(tcp, pcb); /* the window is closed: say so again */
             return;
         }
+        tcp_ecn_text(tcp, pcb, seg);
     }
     if (seg->seq != pcb->rcv_nxt) {
         out_of_order(tcp, pcb, seg);

@@ -87,6 +87,7 @@ static void reduce(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_recovery to, u
         tcp_undo_begin(pcb);
         pcb->undo.on = to == TCP_RECOVERY_FAST;
         pcb->ssthresh = tcp_cc(pcb)->ssthresh(tcp, pcb);
+        tcp_ecn_reduced(pcb);
         pcb->cwnd_acked = 0;
         prr_begin(pcb, delivered);
     }
@@ -175,6 +176,7 @@ void tcp_recover_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
         (pcb->recovery == TCP_RECOVERY_LOSS && pcb->retransmits == 0)) {
         tcp_undo_begin(pcb);
         pcb->ssthresh = tcp_cc(pcb)->ssthresh(tcp, pcb);
+        tcp_ecn_reduced(pcb);
     }
     /* RFC 8985 6.3: the first one, and all that RACK would take for lost. RFC 2018 8: what was
      * SACKed is believed no more when the peer did not acknowledge the SACKed beginning. */

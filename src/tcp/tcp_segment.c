@@ -77,12 +77,11 @@ int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_
     struct tcp_hdr h = {.src_port = pcb->local.port,
                         .dst_port = pcb->remote.port,
                         .seq = seq,
-                        .flags = flags,
                         .hdr_bytes = (uint8_t)(TCP_HDR_MIN + options_bytes)};
     struct ip_tx tx = {.path = &pcb->path,
                        .proto = IPPROTO_NUM_TCP,
                        .ttl = pcb->conf.ttl,
-                       .tos = pcb->conf.tos,
+                       .tos = tcp_ecn_send(pcb, seq, len, &flags),
                        .df = tcp_mss_discovers(pcb)};
     struct frame f;
     uint8_t *p;
@@ -100,6 +99,7 @@ int tcp_segment_send(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t seq, uint32_
         if (len > pcb->snd_mss)
             f.gso_size = pcb->snd_mss;
     }
+    h.flags = flags;
     if (flags & TCP_ACK)
         h.ack = pcb->rcv_nxt;
     if (!(flags & TCP_RST))
@@ -127,7 +127,6 @@ int tcp_segment_ack(struct tcp *tcp, struct tcp_pcb *pcb)
 int tcp_segment_syn(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     uint8_t flags = pcb->state == TCP_SYN_RECEIVED ? TCP_SYN | TCP_ACK : TCP_SYN;
-
     uint32_t text = flags == TCP_SYN && !pcb->first_rexmt_us ? pcb->syn_text : 0;
 
     return tcp_segment_send(tcp, pcb, pcb->iss, text, flags);

@@ -75,6 +75,7 @@ bool tcp_synsent_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg
     pcb->rcv_nxt = pcb->rcv_adv = pcb->last_ack_sent = seg->seq + 1;
     pcb->peer_mss = TCP_DEFAULT_MSS; /* it may have been remembered for Fast Open */
     pcb->fast_wait = false;
+    tcp_ecn_answered(pcb, seg);
     tcp_syn_options(pcb, &seg->opt);
     pcb->rcv_adv = pcb->rcv_nxt + u32_min(tcp_window_capacity(pcb), 65535);
     pcb->ts_recent_at_us = pcb->last_rx_us = tcp->net->now_us;

@@ -85,6 +85,7 @@ void tcp_tlp_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a
         pcb->tlp_on = false;
         if (pcb->recovery == TCP_RECOVERY_NONE) {
             pcb->ssthresh = tcp_cc(pcb)->ssthresh(tcp, pcb);
+            tcp_ecn_reduced(pcb);
             pcb->cwnd = u32_min(pcb->cwnd, pcb->ssthresh);
             pcb->cwnd_acked = 0;
         }

@@ -76,6 +76,7 @@ static void prepare(struct tcp *tcp, struct tcp_pcb *pcb)
 void tcp_user_start(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     tcp->stats.active_opens++;
+    tcp_ecn_ask(tcp, pcb);
     pcb->snd_nxt = pcb->iss + 1 + pcb->syn_text;
     tcp_rtt_start(tcp, pcb, pcb->iss + 1);
     tcp_timer_rexmt(tcp, pcb, tcp->net->now_us + tcp_rtt_rto_us(pcb));

@@ -4,11 +4,12 @@
  *
  *   bridge [-s SEED] [-d DELAY_MS] [-j JITTER_MS] [-l LOSS_%] [-r REORDER_%] [-R BY_MS] [-u
  * DUPLICATE_%]
- *          [-c CORRUPT_%] [-b RATE_MBIT] [-q QUEUE_BYTES] IF1 IF2
+ *          [-c CORRUPT_%] [-e MARK_%] [-b RATE_MBIT] [-q QUEUE_BYTES] IF1 IF2
  *
  * A frame first passes the dice of loss, duplication and corruption, then waits in a queue of
  * QUEUE_BYTES (drop-tail) for its turn at RATE_MBIT, then travels DELAY_MS (one way) plus up to
- * JITTER_MS; REORDER_% of the frames travel BY_MS longer, and are overtaken. Without jitter and
+ * JITTER_MS; REORDER_% of the frames travel BY_MS longer, and are overtaken. MARK_% of the
+ * ECN-capable IPv4 packets are marked as having met congestion (RFC 3168). Without jitter and
  * reordering frames keep their order.
  *
  * The interfaces must not be handed super-frames (ethtool -K ... tso off gso off gro off at both
@@ -38,7 +39,7 @@
 #define LINK_OVERHEAD 24u /* preamble, FCS, gap: what a frame takes on a wire beside its bytes */
 
 struct impairment {
-    double loss, reorder, duplicate, corrupt; /* 0 .. 1 */
+    double loss, reorder, duplicate, corrupt, mark; /* 0 .. 1 */
     uint64_t delay_ns, jitter_ns, reorder_by_ns;
     double bytes_per_ns; /* 0: no limit */
     uint64_t queue_bytes;
@@ -59,7 +60,7 @@ struct lane {
     uint64_t order;
     uint64_t free_at_ns; /* when the rate-limited wire has sent all that is queued */
     uint64_t last_due_ns;
-    uint64_t in, out, lost, queue_drops, duplicated, corrupted, reordered, too_big, busy;
+    uint64_t in, out, lost, queue_drops, duplicated, corrupted, reordered, marked, too_big, busy;
 };
 
 static volatile sig_atomic_t done;
@@ -130,6 +131,24 @@ static struct held *pop(struct lane *l)
 
 /* ---- a frame's fate ---- */
 
+/* RFC 3168 5: ECT becomes CE; the header's checksum follows (RFC 1624). */
+static void mark(struct lane *l, uint8_t *data)
+{
+    uint8_t *ip = data + ETH_HLEN;
+    uint32_t sum;
+
+    if (data[12] != 8 || data[13] != 0 || (ip[1] & 3) == 0 || (ip[1] & 3) == 3)
+        return;
+    sum = (uint32_t)(uint16_t) ~(ip[10] << 8 | ip[11]) + (uint16_t) ~(ip[0] << 8 | ip[1]);
+    ip[1] |= 3;
+    sum += (uint32_t)(ip[0] << 8 | ip[1]);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = ~((sum & 0xffff) + (sum >> 16));
+    ip[10] = (uint8_t)(sum >> 8);
+    ip[11] = (uint8_t)sum;
+    l->marked++;
+}
+
 static void send_off(struct lane *l, const struct impairment *im, const uint8_t *data, uint32_t len,
                      uint64_t now)
 {
@@ -163,6 +182,8 @@ static void send_off(struct lane *l, const struct impairment *im, const uint8_t 
         h->data[at] ^= (uint8_t)(1u << rng_below(&l->rng, 8));
         l->corrupted++;
     }
+    if (im->mark > 0 && len >= ETH_HLEN + 20 && chance(l, im->mark))
+        mark(l, h->data);
     push(l, h);
 }
 
@@ -234,13 +255,13 @@ static int open_interface(const char *name)
 static void report(const char *from, const char *to, const struct lane *l)
 {
     printf("%s to %s: in %llu, out %llu, lost %llu, queue full %llu, duplicated %llu, corrupted "
-           "%llu, reordered %llu, "
+           "%llu, reordered %llu, marked %llu, "
            "refused %llu, busy %llu\n",
            from, to, (unsigned long long)l->in, (unsigned long long)l->out,
            (unsigned long long)l->lost, (unsigned long long)l->queue_drops,
            (unsigned long long)l->duplicated, (unsigned long long)l->corrupted,
-           (unsigned long long)l->reordered, (unsigned long long)l->too_big,
-           (unsigned long long)l->busy);
+           (unsigned long long)l->reordered, (unsigned long long)l->marked,
+           (unsigned long long)l->too_big, (unsigned long long)l->busy);
 }
 
 static uint64_t ms(const char *text)
@@ -256,7 +277,7 @@ static uint64_t options(int argc, char **argv, struct impairment *im)
 {
     uint64_t seed = 1;
     int opt;
-    while ((opt = getopt(argc, argv, "s:d:j:l:r:R:u:c:b:q:")) != -1) {
+    while ((opt = getopt(argc, argv, "s:d:j:l:r:R:u:c:e:b:q:")) != -1) {
         switch (opt) {
         case 's':
             seed = strtoull(optarg, NULL, 10);
@@ -281,6 +302,9 @@ static uint64_t options(int argc, char **argv, struct impairment *im)
             break;
         case 'c':
             im->corrupt = percent(optarg);
+            break;
+        case 'e':
+            im->mark = percent(optarg);
             break;
         case 'b':
             im->bytes_per_ns = strtod(optarg, NULL) / 8000;

@@ -195,12 +195,13 @@ static const struct net_upcalls upcalls = {
 };
 
 static void inject_ip(struct script *s, uint8_t *packet, size_t l4_bytes, uint8_t proto,
-                      uint16_t gso)
+                      uint16_t gso, uint8_t tos)
 {
     struct ipv4_hdr ip = {.src = addr_get_v4(&s->peer.addr),
                           .dst = addr_get_v4(&s->local.addr),
                           .total_bytes = (uint16_t)(20 + l4_bytes),
                           .ttl = 64,
+                          .tos = tos,
                           .proto = proto,
                           .hdr_bytes = 20,
                           .df = true};
@@ -264,7 +265,7 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
     csum_add_pseudo(&sum, &s->peer.addr, &s->local.addr, IPPROTO_NUM_TCP, (uint32_t)len);
     csum_add(&sum, l4, len);
     put_be16(l4 + 16, (uint16_t)(csum_finish(&sum) + g->bad_csum));
-    inject_ip(s, packet, len, IPPROTO_NUM_TCP, g->gso);
+    inject_ip(s, packet, len, IPPROTO_NUM_TCP, g->gso, g->ect);
 }
 
 void script_in(struct script *s, const struct sseg *g)
@@ -295,7 +296,7 @@ void script_icmp(struct script *s, uint32_t seq, uint8_t type, uint8_t code, uin
     put_be16(quote + 22, s->peer.port);
     put_be32(quote + 24, s->iss + seq);
     icmp_emit(&h, quote, 28, packet + 20);
-    inject_ip(s, packet, 36, IPPROTO_NUM_ICMP, 0);
+    inject_ip(s, packet, 36, IPPROTO_NUM_ICMP, 0, 0);
     STACK(s, tcp_flush(s->tcp));
 }
 
@@ -409,6 +410,8 @@ static void compare(struct script *s, const struct sseg *want, const struct capt
         mismatch(s, "%s, expected wnd %u", describe(s, c), win);
     if (c->h.urg != want->urg)
         mismatch(s, "%s: urgent pointer %u, expected %u", describe(s, c), c->h.urg, want->urg);
+    if (want->ect && (c->tos & 3) + 1 != want->ect)
+        mismatch(s, "%s: ECN field %u, expected %u", describe(s, c), c->tos & 3, want->ect - 1);
     if (c->gso != want->gso)
         mismatch(s, "%s: segments of %u, expected %u", describe(s, c), c->gso, want->gso);
     if (c->h.dst_port != (want->sport ? want->sport : s->peer.port))

@@ -19,7 +19,7 @@
 
 #include "tcp/tcp_int.h"
 
-enum { SYN = TCP_SYN, ACK = TCP_ACK, FIN = TCP_FIN, RST = TCP_RST, PSH = TCP_PSH, URG = TCP_URG };
+enum { ECE = TCP_ECE, CWR = TCP_CWR, SYN = TCP_SYN, ACK = TCP_ACK, FIN = TCP_FIN, RST = TCP_RST, PSH = TCP_PSH, URG = TCP_URG };
 
 #define MS(n)  ((uint64_t)(n)*1000)
 #define SEC(n) ((uint64_t)(n)*1000000)
@@ -48,6 +48,7 @@ struct sseg {
     } sack[3];      /* out: these blocks, in this order, the peer's sequence numbers */
     uint8_t nsack;  /* out: the number of blocks + 1; 0 not checked */
     bool bad_csum;  /* in */
+    uint8_t ect;    /* in: the ECN field of the IP header; out: 1 + it, 0 not checked */
     uint8_t tfo;    /* Fast Open option: 1 a request, 2 with the right cookie; in: 3 a wrong one */
     uint16_t sport; /* in, out: of the peer; 0 the usual one */
 };
@@ -324,6 +325,7 @@ Suite *sack_suite(void);
 Suite *death_suite(void);
 Suite *listen_suite(void);
 Suite *cookie_suite(void);
+Suite *ecn_suite(void);
 Suite *fastopen_suite(void);
 Suite *urgent_suite(void);
 Suite *icmp_suite(void);

@@ -18,6 +18,7 @@ int main(void)
     srunner_add_suite(r, sack_suite());
     srunner_add_suite(r, listen_suite());
     srunner_add_suite(r, cookie_suite());
+    srunner_add_suite(r, ecn_suite());
     srunner_add_suite(r, fastopen_suite());
     srunner_add_suite(r, urgent_suite());
     srunner_add_suite(r, icmp_suite());

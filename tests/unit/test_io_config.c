@@ -62,6 +62,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(c.memory_bytes, 4ull << 30);
     ck_assert(c.offload);
     ck_assert_int_lt(c.congestion, 0);
+    ck_assert_uint_eq(c.ecn, TCP_ECN_ACCEPT);
 }
 END_TEST
 
@@ -83,7 +84,7 @@ START_TEST(everything)
         good("SHIM_INTERFACE=a-name_of.15chr SHIM_ADDRESS=192.0.2.7/24 "
              "SHIM_GATEWAY=192.0.2.1 SHIM_MTU=1400 SHIM_FALLBACK=kernel SHIM_LOG=debug "
              "SHIM_TRACE=stderr SHIM_BUSY_POLL=50 SHIM_MEMORY=512M SHIM_OFFLOAD=off "
-             "SHIM_CONGESTION=reno");
+             "SHIM_CONGESTION=reno SHIM_ECN=1");
 
     ck_assert_str_eq(c.interface, "a-name_of.15chr");
     ck_assert(c.own_address);
@@ -99,11 +100,14 @@ START_TEST(everything)
     ck_assert_uint_eq(c.memory_bytes, 512ull << 20);
     ck_assert(!c.offload);
     ck_assert_str_eq(tcp_cc_name(c.congestion), "reno");
+    ck_assert_uint_eq(c.ecn, TCP_ECN_ON);
 }
 END_TEST
 
 START_TEST(values)
 {
+    ck_assert_uint_eq(good("SHIM_ECN=0").ecn, TCP_ECN_OFF);
+    ck_assert_uint_eq(good("SHIM_ECN=2").ecn, TCP_ECN_ACCEPT);
     ck_assert_uint_eq(good("SHIM_MTU=68").mtu, 68);
     ck_assert_uint_eq(good("SHIM_MTU=65535").mtu, 65535);
     ck_assert_uint_eq(good("SHIM_MEMORY=1048576").memory_bytes, 1u << 20);
@@ -134,6 +138,9 @@ END_TEST
 static const struct {
     const char *vars, *says;
 } refused[] = {
+    {"SHIM_ECN=3", "SHIM_ECN=3"},
+    {"SHIM_ECN=", "SHIM_ECN"},
+    {"SHIM_ECN=on", "0 (off), 1"},
     {"SHIM_INTERFACE=", "SHIM_INTERFACE="},
     {"SHIM_INTERFACE=sixteen-letters-", "SHIM_INTERFACE=sixteen-letters- "},
     {"SHIM_INTERFACE=a/b", "SHIM_INTERFACE=a/b "},

@@ -108,16 +108,16 @@ END_TEST
 START_TEST(cookie_timestamp_carries_the_options)
 {
     for (uint32_t clock = 0xffffffc0; clock != 0x80; clock++) {
-        for (unsigned n = 0; n < 32; n++) {
+        for (unsigned n = 0; n < 64; n++) {
             struct tcp_options in = {.has_ts = true}, out = {.has_mss = true};
             uint32_t ts;
 
             in.has_wscale = (n & 15) != 15;
             in.wscale = in.has_wscale ? n & 15 : 0;
             in.sack_permitted = n & 16;
-            ts = tcp_cookie_ts(clock, &in);
+            ts = tcp_cookie_ts(clock, &in, n & 32);
             ck_assert(seq_le(ts, clock) && clock - ts < 64);
-            tcp_cookie_ts_options(ts, &out);
+            ck_assert(tcp_cookie_ts_options(ts, &out) == ((n & 32) != 0));
             ck_assert_uint_eq(out.has_wscale, in.has_wscale);
             ck_assert_uint_eq(out.wscale, in.wscale);
             ck_assert_uint_eq(out.sack_permitted, in.sack_permitted);
