@@ -236,8 +236,11 @@ struct tcp_pcb {
     uint64_t rto_at_us, reo_at_us, pto_at_us;    /* what the rexmt timer is for; 0: nothing */
 
     /* round-trip time (RFC 6298) */
-    uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
-    uint32_t rtt_seq; /* the end of the SYN being timed */
+    uint32_t srtt_us, rttvar_us, rto_us;
+    uint32_t min_rtt_us;                        /* of the last minutes; UINT32_MAX: no sample */
+    uint32_t min_rtt_now_us, min_rtt_before_us; /* of this half of the window and the one before */
+    uint64_t min_rtt_at_us;                     /* when this half began */
+    uint32_t rtt_seq;                           /* the end of the SYN being timed */
     uint64_t rtt_at_us;
 
     uint64_t rexmt_at_us,
@@ -752,6 +755,8 @@ void tcp_undo(struct tcp *tcp, struct tcp_pcb *pcb, bool all);
 
 void tcp_rtt_init(struct tcp_pcb *pcb);
 void tcp_rtt_sample(struct tcp_pcb *pcb, uint64_t rtt_us);
+/* An exact sample that holds no waiting, for min_rtt_us. */
+void tcp_rtt_min(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t rtt_us);
 /* The SYN, which has no record, is sent for the first time; end is the number behind it. */
 void tcp_rtt_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end);
 /* Something from seq on is sent again: what it timed is ambiguous (Karn). */

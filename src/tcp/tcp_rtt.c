@@ -11,6 +11,8 @@
  */
 #include "tcp/tcp_int.h"
 
+#define MIN_RTT_WINDOW_US 300000000u /* Linux's tcp_min_rtt_wlen */
+
 static void set_rto(struct tcp_pcb *pcb)
 {
     uint64_t rto = (uint64_t)pcb->srtt_us + u32_max(TCP_RTO_MIN_US, 4 * pcb->rttvar_us);
@@ -21,7 +23,8 @@ static void set_rto(struct tcp_pcb *pcb)
 void tcp_rtt_init(struct tcp_pcb *pcb)
 {
     pcb->srtt_us = pcb->rttvar_us = 0;
-    pcb->min_rtt_us = UINT32_MAX;
+    pcb->min_rtt_us = pcb->min_rtt_now_us = pcb->min_rtt_before_us = UINT32_MAX;
+    pcb->min_rtt_at_us = 0;
     pcb->rto_us = TCP_RTO_INITIAL_US; /* 2.1 */
     pcb->rtt_timing = false;
 }
@@ -31,8 +34,7 @@ void tcp_rtt_sample(struct tcp_pcb *pcb, uint64_t rtt_us)
     uint32_t r = rtt_us < TCP_RTO_MAX_US ? (uint32_t)rtt_us : TCP_RTO_MAX_US;
 
     if (r == 0)
-        r = 1; /* srtt_us of 0 means none */
-    pcb->min_rtt_us = u32_min(pcb->min_rtt_us, r);
+        r = 1;               /* srtt_us of 0 means none */
     if (pcb->srtt_us == 0) { /* 2.2 */
         pcb->srtt_us = r;
         pcb->rttvar_us = r / 2;
@@ -43,6 +45,24 @@ void tcp_rtt_sample(struct tcp_pcb *pcb, uint64_t rtt_us)
     }
     set_rto(pcb);
     pcb->backoff = 0; /* 5, last paragraph: a new measurement ends the backoff */
+}
+
+void tcp_rtt_min(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t rtt_us)
+{
+    uint64_t now = tcp->net->now_us;
+    uint32_t r = rtt_us < 1 ? 1 : rtt_us < UINT32_MAX ? (uint32_t)rtt_us : UINT32_MAX - 1;
+
+    if (now - pcb->min_rtt_at_us >= MIN_RTT_WINDOW_US) {
+        pcb->min_rtt_before_us = UINT32_MAX;
+        pcb->min_rtt_now_us = r;
+        pcb->min_rtt_at_us = now;
+    } else if (now - pcb->min_rtt_at_us >= MIN_RTT_WINDOW_US / 2) {
+        pcb->min_rtt_before_us = pcb->min_rtt_now_us;
+        pcb->min_rtt_now_us = r;
+        pcb->min_rtt_at_us = now;
+    }
+    pcb->min_rtt_now_us = u32_min(pcb->min_rtt_now_us, r);
+    pcb->min_rtt_us = u32_min(pcb->min_rtt_now_us, pcb->min_rtt_before_us);
 }
 
 void tcp_rtt_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end)
@@ -68,8 +88,10 @@ static void from_echo(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg
     if (!pcb->ts_ok || !seg->opt.has_ts ||
         (pcb->recovery == TCP_RECOVERY_NONE && !pcb->retransmits))
         return;
-    if (seq_ge(seg->opt.ts_ecr, pcb->rexmt_ts))
-        tcp_rtt_sample(pcb, (uint64_t)(tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr) * 1000);
+    if (seq_ge(seg->opt.ts_ecr, pcb->rexmt_ts)) {
+        uint32_t ms = u32_max(1, tcp_segment_ts_now(tcp, pcb) - seg->opt.ts_ecr);
+        tcp_rtt_sample(pcb, (uint64_t)ms * 1000);
+    }
 }
 
 void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
@@ -77,6 +99,7 @@ void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg
     if (pcb->rtt_timing && seq_ge(seg->ack, pcb->rtt_seq)) {
         pcb->rtt_timing = false;
         tcp_rtt_sample(pcb, tcp->net->now_us - pcb->rtt_at_us);
+        tcp_rtt_min(tcp, pcb, tcp->net->now_us - pcb->rtt_at_us);
         tcp_cc_rtt(pcb, (uint32_t)(tcp->net->now_us - pcb->rtt_at_us));
         return;
     }
@@ -97,7 +120,7 @@ void tcp_rtt_acked(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked 
     }
     tcp_rtt_sample(pcb, now - from);
     if (a->last_us && !a->again_acked) {
-        pcb->min_rtt_us = u32_min(pcb->min_rtt_us, u32_max(1, (uint32_t)(now - a->last_us)));
+        tcp_rtt_min(tcp, pcb, now - a->last_us);
         tcp_cc_rtt(pcb, (uint32_t)(now - a->last_us));
     }
 }

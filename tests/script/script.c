@@ -243,6 +243,10 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
                               .ts_ecr = g->f & ACK ? ts_base(s) + g->ts_ecr : 0,
                               .has_tfo = g->tfo != 0,
                               .tfo_len = g->tfo > 1 ? 8 : 0};
+    for (; g->nsack && opt.sack_len < g->nsack - 1; opt.sack_len++) {
+        opt.sack[opt.sack_len].start = script_iss(s, g->sport) + g->sack[opt.sack_len].start;
+        opt.sack[opt.sack_len].end = script_iss(s, g->sport) + g->sack[opt.sack_len].end;
+    }
     size_t opt_bytes = emit_options(s, g, &opt, l4 + TCP_HDR_MIN);
     struct tcp_hdr h = {.src_port = g->sport ? g->sport : s->peer.port,
                         .dst_port = s->local.port,
@@ -257,7 +261,7 @@ void script_in_unflushed(struct script *s, const struct sseg *g)
     size_t len = h.hdr_bytes + g->len;
     struct csum sum = {0};
 
-    if (!(opt.has_mss || opt.has_wscale || opt.has_ts || opt.has_tfo))
+    if (!(opt.has_mss || opt.has_wscale || opt.has_ts || opt.has_tfo || opt.sack_len))
         h.hdr_bytes = TCP_HDR_MIN, len = TCP_HDR_MIN + g->len;
     tcp_emit(&h, l4);
     for (uint32_t i = 0; i < g->len; i++)

@@ -45,8 +45,8 @@ struct sseg {
     bool sackok;  /* option; in: has it; out: must be there */
     struct {
         uint32_t start, end;
-    } sack[3];      /* out: these blocks, in this order, the peer's sequence numbers */
-    uint8_t nsack;  /* out: the number of blocks + 1; 0 not checked */
+    } sack[4];      /* in this order; out: the peer's sequence numbers, in: ours */
+    uint8_t nsack;  /* the number of blocks + 1; out: 0 not checked */
     bool bad_csum;  /* in */
     uint8_t ect;    /* in: the ECN field of the IP header; out: 1 + it, 0 not checked */
     uint8_t tfo;    /* Fast Open option: 1 a request, 2 with the right cookie; in: 3 a wrong one */
@@ -322,6 +322,8 @@ Suite *output_suite(void);
 Suite *timer_suite(void);
 Suite *recover_suite(void);
 Suite *sack_suite(void);
+Suite *rack_suite(void);
+Suite *undo_suite(void);
 Suite *death_suite(void);
 Suite *listen_suite(void);
 Suite *cookie_suite(void);

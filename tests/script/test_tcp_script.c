@@ -16,6 +16,8 @@ int main(void)
     srunner_add_suite(r, timer_suite());
     srunner_add_suite(r, recover_suite());
     srunner_add_suite(r, sack_suite());
+    srunner_add_suite(r, rack_suite());
+    srunner_add_suite(r, undo_suite());
     srunner_add_suite(r, listen_suite());
     srunner_add_suite(r, cookie_suite());
     srunner_add_suite(r, ecn_suite());

@@ -8,7 +8,7 @@ START_TEST(first_measurement)
     ck_assert_uint_eq(w.pcb->srtt_us, 400000);
     ck_assert_uint_eq(w.pcb->rttvar_us, 200000);
     ck_assert_uint_eq(w.pcb->rto_us, 400000 + 4 * 200000);
-    ck_assert_uint_eq(w.pcb->min_rtt_us, 400000);
+    ck_assert_uint_eq(w.pcb->min_rtt_us, UINT32_MAX); /* is told of exact ones only */
 }
 END_TEST
 
@@ -19,7 +19,26 @@ START_TEST(next_measurements)
     ck_assert_uint_eq(w.pcb->rttvar_us, (3 * 200000 + 400000) / 4);
     ck_assert_uint_eq(w.pcb->srtt_us, (7 * 400000 + 800000) / 8);
     tcp_rtt_sample(w.pcb, 100000);
-    ck_assert_uint_eq(w.pcb->min_rtt_us, 100000);
+}
+END_TEST
+
+/* The shortest of the last 150 to 300 s. */
+START_TEST(minimum_is_forgotten)
+{
+    tcp_rtt_min(&w.tcp, w.pcb, 5000);
+    tcp_rtt_min(&w.tcp, w.pcb, 20000);
+    ck_assert_uint_eq(w.pcb->min_rtt_us, 5000);
+    w.net.now_us += 160000000;
+    tcp_rtt_min(&w.tcp, w.pcb, 30000);
+    ck_assert_uint_eq(w.pcb->min_rtt_us, 5000);
+    w.net.now_us += 160000000;
+    tcp_rtt_min(&w.tcp, w.pcb, 40000);
+    ck_assert_uint_eq(w.pcb->min_rtt_us, 30000);
+    w.net.now_us += 310000000;
+    tcp_rtt_min(&w.tcp, w.pcb, 50000);
+    ck_assert_uint_eq(w.pcb->min_rtt_us, 50000);
+    tcp_rtt_min(&w.tcp, w.pcb, 0);
+    ck_assert_uint_eq(w.pcb->min_rtt_us, 1);
 }
 END_TEST
 
@@ -114,6 +133,7 @@ TCase *test_tcp_rtt(void)
     tcase_add_checked_fixture(t, world_open, world_close);
     tcase_add_test(t, first_measurement);
     tcase_add_test(t, next_measurements);
+    tcase_add_test(t, minimum_is_forgotten);
     tcase_add_test(t, bounds);
     tcase_add_test(t, backoff);
     tcase_add_test(t, one_segment_is_timed);

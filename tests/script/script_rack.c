@@ -1,0 +1,273 @@
+/* Loss recovery with SACK: RFC 2018, RFC 2883, RFC 8985 (RACK-TLP), RFC 9937 (PRR). */
+#include "script.h"
+
+#include <linux/tcp.h>
+
+/* Round trip 10 ms: retransmission timeout 210 ms, probe after 22 ms. */
+#define SACK_OPEN                                                                                  \
+    LISTEN(8), IN(.f = SYN, .mss = 1460, .sackok = true),                                          \
+        OUT(.f = SYN | ACK, .ack = 1, .mss = 1460, .sackok = true),                                \
+        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1), ACCEPT(0)
+
+#define S(n)            ((uint32_t)(n)*1460 + 1) /* where the segment with number n begins */
+#define SEG(n)          OUT(.f = ACK, .seq = S(n), .ack = 1, .len = 1460)
+#define SEG_AT(t, n)    OUT_AT(t, .f = ACK, .seq = S(n), .ack = 1, .len = 1460)
+#define LAST_AT(t, n)   OUT_AT(t, .f = ACK | PSH, .seq = S(n), .ack = 1, .len = 1460)
+#define ACKED(t, n)     IN_AT(t, .f = ACK, .seq = 1, .ack = S(n))
+#define SACK(t, n, ...) /* the segments before n, and the ranges of segments */                    \
+    IN_AT(t, .f = ACK, .seq = 1, .ack = S(n), .sack = {__VA_ARGS__},                               \
+          .nsack = 1 + sizeof((const uint32_t[][2]){__VA_ARGS__}) / 8)
+#define R(a, b)                                                                                    \
+    {                                                                                              \
+        S(a), S(b)                                                                                 \
+    }
+
+#define TEN_OUT                                                                                    \
+    SACK_OPEN, SEND(14600), SEG(0), SEG(1), SEG(2), SEG(3), SEG(4), SEG(5), SEG(6), SEG(7),        \
+        SEG(8), LAST_AT(0, 9)
+#define TEN_OUT_AND_MORE                                                                           \
+    SACK_OPEN, DO(large_sndbuf), SEND(100000), SEG(0), SEG(1), SEG(2), SEG(3), SEG(4), SEG(5),     \
+        SEG(6), SEG(7), SEG(8), SEG(9)
+
+static void large_sndbuf(struct script *s)
+{
+    if (s->pcb) {
+        tcp_config(s->pcb)->sndbuf_bytes = 2000000;
+        tcp_config(s->pcb)->sndbuf_locked = true;
+    }
+}
+
+static void expect_cwnd(struct script *s, uint32_t cwnd, uint32_t ssthresh)
+{
+    struct tcp_pcb *pcb = script_pcb(s);
+
+    if (!s->lenient && (!pcb || pcb->cwnd != cwnd || pcb->ssthresh != ssthresh))
+        ck_abort_msg("%s, line %d: cwnd %u, ssthresh %u, expected %u, %u", s->name, s->line,
+                     pcb->cwnd, pcb->ssthresh, cwnd, ssthresh);
+}
+static void cwnd_halved(struct script *s)
+{
+    expect_cwnd(s, 7300, 7300);
+}
+static void cwnd_untouched(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->cwnd >= 14600 && s->pcb->ssthresh == UINT32_MAX);
+}
+
+static void cwnd_is_small(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->ssthresh == 2 * 1460 && s->pcb->cwnd <= 3 * 1460);
+}
+
+/* ---- RACK ---- */
+
+/* RFC 8985 6.2 step 4: three SACKed segments and no reordering known: no window for it. */
+SCRIPT(three_sacked_bring_the_hole, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), ACKED(MS(10), 10),
+       DO(cwnd_halved), QUIET(SEC(1)))
+/* Step 5: otherwise a quarter of the round trip is left for reordering. */
+SCRIPT(one_sacked_waits_for_the_reordering_window, TEN_OUT, SACK(MS(10), 0, R(1, 2)), QUIET(2499),
+       SEG_AT(1, 0), ACKED(MS(10), 10), QUIET(SEC(1)))
+SCRIPT(reordering_within_the_window_costs_nothing, TEN_OUT, SACK(MS(10), 0, R(1, 3)),
+       ACKED(MS(2), 10), QUIET(SEC(1)), DO(cwnd_untouched))
+/* Each hole, also the last, without counting what lies behind it. */
+SCRIPT(every_hole_at_once, TEN_OUT_AND_MORE, SACK(MS(10), 1, R(2, 3), R(4, 5), R(6, 10)), SEG(1),
+       SEG(3), SEG(5), SEG(10), QUIET(MS(1)))
+/* Blocks come in any order, are repeated, overlap. */
+SCRIPT(blocks_in_any_order, TEN_OUT, SACK(MS(10), 0, R(6, 10), R(1, 2), R(3, 5)), SEG(0), SEG(2),
+       SEG(5), SACK(MS(5), 0, R(3, 5), R(6, 10), R(1, 2)), QUIET(MS(1)), SACK(MS(5), 5, R(6, 10)),
+       ACKED(MS(10), 10), QUIET(SEC(1)))
+
+/* 6.2 step 2: a lost retransmission shows when what was sent after it arrives. */
+SCRIPT(lost_retransmission, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 4)), SEG(0),
+       SACK(MS(1), 0, R(1, 6)), SACK(MS(1), 0, R(1, 8)), SEG(10), SEG(11), SACK(MS(1), 0, R(1, 10)),
+       SEG(12), SEG(13), SACK(MS(9), 0, R(1, 12)), SEG(0), SEG(14), SEG(15), QUIET(MS(1)))
+
+/* Step 3: from the first reordering on the window is a quarter of the round trip always. */
+static void reordering_is_known(struct script *s)
+{
+    struct tcp_pcb *pcb = script_pcb(s);
+
+    script_assert(s, pcb && pcb->rack.reord_seen == 1 && pcb->rack.reordering == 3);
+}
+SCRIPT(known_reordering_is_waited_for, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 3)), SEG(10), SEG(11),
+       ACKED(MS(1), 3), SEG(12), SEG(13), DO(reordering_is_known), SACK(MS(1), 3, R(4, 10)),
+       SEG(14), SEG(15), SEG(16), SEG(17), SEG(18), SEG(19), SEG_AT(2500, 3))
+
+/* Step 4: D-SACKs make the window longer, 16 recoveries without make it short again. */
+static void window_is_longer(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->rack.mult == 2);
+}
+static void sixteen_recoveries(struct script *s)
+{
+    for (int i = 0; s->pcb && i < 15; i++)
+        tcp_rack_left(s->pcb);
+    window_is_longer(s);
+    if (s->pcb)
+        tcp_rack_left(s->pcb);
+    script_assert(s, s->pcb && s->pcb->rack.mult == 1);
+}
+SCRIPT(dsack_makes_the_window_longer, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), ACKED(MS(1), 10),
+       SACK(MS(9), 10, R(0, 1)), DO(window_is_longer), DO(sixteen_recoveries))
+
+/* ---- what a block may say ---- */
+
+SCRIPT(blocks_of_what_was_never_sent, TEN_OUT, SACK(MS(10), 0, R(8, 11)), SACK(0, 0, R(20, 30)),
+       SACK(0, 0, R(5, 5)), SACK(0, 0, R(7, 5)), SACK(0, 0, R(0, 5)), QUIET(MS(11)),
+       LAST_AT(MS(1), 9))
+/* Not a whole segment is none: the peer's affair. */
+SCRIPT(blocks_of_parts_of_segments, TEN_OUT, SACK(MS(10), 0, {S(1) + 100, S(2) + 100}),
+       QUIET(MS(10)), LAST_AT(MS(2), 9))
+SCRIPT(block_in_an_old_ack, TEN_OUT_AND_MORE, ACKED(MS(10), 2), SEG(10), SEG(11), SEG(12), SEG(13),
+       SACK(0, 1, R(3, 6)), SEG(2), QUIET(MS(1)))
+
+/* ---- PRR and limited transmit ---- */
+
+/* Each SACKed segment lets a new one out before anything is lost (RFC 3042 in spirit). */
+SCRIPT(sacks_keep_the_pipe_full, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 2)), SEG(10),
+       SACK(MS(1), 0, R(1, 3)), SEG(11), SACK(MS(1), 0, R(1, 4)), SEG(0))
+
+/* RFC 9937 6: from ten segments to five, one for each two that arrive, no pause and no burst. */
+SCRIPT(prr_sends_one_for_two, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 4)), SEG(0),
+       SACK(MS(1), 0, R(1, 5)), SEG(10), SACK(MS(1), 0, R(1, 6)), QUIET(MS(1)), SACK(0, 0, R(1, 7)),
+       QUIET(MS(1)), SACK(0, 0, R(1, 8)), SEG(11), SACK(MS(1), 0, R(1, 9)), SEG(12),
+       SACK(MS(1), 0, R(1, 10)), SEG(13), ACKED(MS(4), 10), SEG(14), DO(cwnd_halved))
+
+/* ---- timeout ---- */
+
+/* What is SACKed is not sent again (RFC 2018 8 lets us, when the peer acknowledges in order). */
+SCRIPT(timeout_leaves_what_is_sacked, TEN_OUT, SACK(MS(10), 0, R(1, 2)), SEG_AT(2500, 0),
+       SEG_AT(MS(210), 0), ACKED(MS(10), 2), SEG(2), SEG(3))
+
+/* RFC 8985 6.3: what was sent a moment ago is not lost yet. */
+SCRIPT(timeout_leaves_what_is_young, SACK_OPEN, SEND(1460), LAST_AT(0, 0), QUIET(MS(205)),
+       SEND(1460), LAST_AT(0, 1), LAST_AT(MS(5), 1), SEG_AT(MS(210), 0))
+
+/* RFC 2018 8: the peer has thrown away what it had SACKed: it acknowledges up to there only. */
+SCRIPT(reneging, TEN_OUT, SACK(MS(10), 0, R(1, 10)), SEG(0), ACKED(MS(10), 1), SEG_AT(MS(10), 1),
+       ACKED(MS(10), 2), SEG(2), SEG(3))
+
+/* ---- tail loss probe ---- */
+
+SCRIPT(probe_is_the_last_segment, TEN_OUT, LAST_AT(MS(22), 9), SEG_AT(MS(210), 0))
+SCRIPT(probe_is_new_if_it_can_be, TEN_OUT_AND_MORE, SEG_AT(MS(22), 10), SEG_AT(MS(210), 0))
+/* 7.2: the last segment of a round trip may wait for a delayed ACK. */
+SCRIPT(probe_of_a_single_segment, SACK_OPEN, SEND(100),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       OUT_AT(MS(420), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100))
+/* 7.4: the probe's SACK shows the lost tail. */
+SCRIPT(probe_finds_a_lost_tail, TEN_OUT, ACKED(MS(10), 7), LAST_AT(MS(22), 9),
+       SACK(MS(10), 7, R(9, 10)), SEG(7), SACK(MS(10), 8, R(9, 10)), SEG(8), ACKED(MS(10), 10),
+       QUIET(SEC(1)))
+/* 7.4.2: it repaired a loss, which shows when more is acknowledged: as after a recovery. */
+SCRIPT(probe_repairs_a_loss, TEN_OUT, ACKED(MS(10), 9), LAST_AT(MS(22) + MS(200) - MS(12), 9),
+       ACKED(MS(10), 10), SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11), DO(cwnd_is_small))
+/* It repaired nothing: both arrived. */
+SCRIPT(probe_was_not_needed, TEN_OUT, LAST_AT(MS(22), 9), ACKED(MS(1), 10),
+       SACK(MS(10), 10, R(9, 10)), SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11),
+       DO(cwnd_untouched))
+/* One at a time; and none in recovery. */
+SCRIPT(no_probe_in_recovery, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), QUIET(MS(209)),
+       SEG_AT(MS(1), 0))
+
+/* ---- super-frames ---- */
+
+#define GSO_SETUP                                                                                  \
+    {                                                                                              \
+        .mtu = 1500, .gso_max_bytes = 65535                                                        \
+    }
+SCRIPT_SETUP(super_frame_is_split_by_sack, GSO_SETUP, SACK_OPEN, SEND(14600),
+             OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 14600, .gso = 1460),
+             SACK(MS(10), 1, R(3, 5), R(6, 10)),
+             OUT(.f = ACK, .seq = S(1), .ack = 1, .len = 2920, .gso = 1460), SEG(5),
+             ACKED(MS(10), 10), QUIET(SEC(1)))
+SCRIPT_SETUP(tail_of_a_super_frame_is_the_probe, GSO_SETUP, SACK_OPEN, SEND(14000),
+             OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 14000, .gso = 1460),
+             OUT_AT(MS(22), .f = ACK | PSH, .seq = S(9), .ack = 1, .len = 860))
+
+/* ---- what TCP_INFO says ---- */
+
+static void info_in_recovery(struct script *s)
+{
+    struct tcp_info i;
+
+    if (!s->pcb || s->lenient)
+        return;
+    tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
+    ck_assert_uint_eq(i.tcpi_ca_state, TCP_CA_Recovery);
+    ck_assert_uint_eq(i.tcpi_unacked, 10);
+    ck_assert_uint_eq(i.tcpi_sacked, 3);
+    ck_assert_uint_eq(i.tcpi_lost, 1);
+    ck_assert_uint_eq(i.tcpi_retrans, 1);
+    ck_assert_uint_eq(i.tcpi_total_retrans, 1);
+    ck_assert_uint_eq(i.tcpi_bytes_retrans, 1460);
+    ck_assert_uint_eq(i.tcpi_bytes_sent, 16060);
+    ck_assert_uint_eq(i.tcpi_delivered, 3);
+    ck_assert(i.tcpi_options & TCPI_OPT_SACK);
+}
+static void info_after_dsack(struct script *s)
+{
+    struct tcp_info i;
+
+    if (!s->pcb || s->lenient)
+        return;
+    tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
+    ck_assert_uint_eq(i.tcpi_ca_state, TCP_CA_Open);
+    ck_assert_uint_eq(i.tcpi_dsack_dups, 1);
+    ck_assert_uint_eq(i.tcpi_reord_seen, 0);
+    ck_assert_uint_eq(i.tcpi_reordering, 3);
+    ck_assert_uint_eq(i.tcpi_delivered, 10);
+    ck_assert_uint_eq(i.tcpi_lost, 0);
+    ck_assert_uint_eq(i.tcpi_retrans, 0);
+}
+SCRIPT(info_tells_of_recovery, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), DO(info_in_recovery),
+       ACKED(MS(10), 10), SACK(MS(1), 10, R(0, 1)), DO(info_after_dsack))
+
+Suite *rack_suite(void)
+{
+    Suite *s = suite_create("rack");
+    TCase *t = tcase_create("losses");
+
+    tcase_add_test(t, three_sacked_bring_the_hole);
+    tcase_add_test(t, one_sacked_waits_for_the_reordering_window);
+    tcase_add_test(t, reordering_within_the_window_costs_nothing);
+    tcase_add_test(t, every_hole_at_once);
+    tcase_add_test(t, blocks_in_any_order);
+    tcase_add_test(t, lost_retransmission);
+    tcase_add_test(t, known_reordering_is_waited_for);
+    tcase_add_test(t, dsack_makes_the_window_longer);
+    suite_add_tcase(s, t);
+    t = tcase_create("blocks");
+    tcase_add_test(t, blocks_of_what_was_never_sent);
+    tcase_add_test(t, blocks_of_parts_of_segments);
+    tcase_add_test(t, block_in_an_old_ack);
+    suite_add_tcase(s, t);
+    t = tcase_create("rate reduction");
+    tcase_add_test(t, sacks_keep_the_pipe_full);
+    tcase_add_test(t, prr_sends_one_for_two);
+    suite_add_tcase(s, t);
+    t = tcase_create("timeout with SACK");
+    tcase_add_test(t, timeout_leaves_what_is_sacked);
+    tcase_add_test(t, timeout_leaves_what_is_young);
+    tcase_add_test(t, reneging);
+    suite_add_tcase(s, t);
+    t = tcase_create("tail loss probe");
+    tcase_add_test(t, probe_is_the_last_segment);
+    tcase_add_test(t, probe_is_new_if_it_can_be);
+    tcase_add_test(t, probe_of_a_single_segment);
+    tcase_add_test(t, probe_finds_a_lost_tail);
+    tcase_add_test(t, probe_repairs_a_loss);
+    tcase_add_test(t, probe_was_not_needed);
+    tcase_add_test(t, no_probe_in_recovery);
+    suite_add_tcase(s, t);
+    t = tcase_create("super-frames with SACK");
+    tcase_add_test(t, super_frame_is_split_by_sack);
+    tcase_add_test(t, tail_of_a_super_frame_is_the_probe);
+    suite_add_tcase(s, t);
+    t = tcase_create("info of recovery");
+    tcase_add_test(t, info_tells_of_recovery);
+    suite_add_tcase(s, t);
+    return s;
+}
