@@ -59,6 +59,8 @@ struct tcp {
     struct slab listeners;      /* struct tcp_listener */
     struct slab bbrs;           /* struct tcp_bbr */
     struct slab sents;          /* struct tcp_sent */
+    struct list sents_reserve;  /* of them, for when there is no memory */
+    uint32_t sents_kept;        /* the length of that */
     struct tcp_pcb *last_flow;  /* found last in flows */
     struct hash flows;          /* by both endpoints: everything but CLOSED and LISTEN */
     struct hash ports;          /* struct tcp_port, by local port: everything bound */

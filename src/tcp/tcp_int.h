@@ -301,6 +301,7 @@ struct tcp_pcb {
     bool nospace; /* a send left the buffer not writable */
     bool rtt_timing;
     bool persist; /* the rexmt timer is the persist timer */
+    bool starved; /* output stopped for want of room in the link or in memory */
     bool cwnd_limited;
     bool paced;
     bool rate_app_limited; /* delivery_rate is what the program had to send */

@@ -247,6 +247,7 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
             tcp_retransmit_lost(tcp, pcb);
     }
     tcp_sent_release(tcp, pcb);
+    pcb->starved = !ok;
     tcp_cc_sent(tcp, pcb, limited);
     tcp_rate_output_done(pcb);
     if (!pcb->fast_child) /* the SYN,ACK's timer runs */

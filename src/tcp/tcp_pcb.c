@@ -84,7 +84,6 @@ int tcp_init(struct tcp *tcp, struct net *net)
     slab_init(&tcp->port_slab, net->arena, sizeof(struct tcp_port));
     slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
     slab_init(&tcp->bbrs, net->arena, (uint32_t)tcp_cc_bbr_bytes());
-    slab_init(&tcp->sents, net->arena, sizeof(struct tcp_sent));
     tcp->ecn = TCP_ECN_ACCEPT;
     list_init(&tcp->ack_queue);
     list_init(&tcp->time_wait);
@@ -98,7 +97,8 @@ int tcp_init(struct tcp *tcp, struct net *net)
     }
     tcp->fastopen_key.k0 = rng_u64(&net->rng);
     tcp->fastopen_key.k1 = rng_u64(&net->rng);
-    if (tcp_fastopen_init(tcp) < 0) {
+    if (!tcp_sent_start(tcp) || tcp_fastopen_init(tcp) < 0) {
+        tcp_sent_stop(tcp);
         hash_destroy(&tcp->flows);
         hash_destroy(&tcp->ports);
         return -ENOMEM;
@@ -120,6 +120,7 @@ void tcp_fini(struct tcp *tcp)
     tcp_fastopen_fini(tcp);
     hash_destroy(&tcp->flows);
     hash_destroy(&tcp->ports);
+    tcp_sent_stop(tcp);
 }
 
 bool tcp_busy(const struct tcp *tcp)

@@ -14,8 +14,9 @@
 
 #include "tcp/tcp_int.h"
 
-#define THIN_SEGMENTS 3u
-#define THIN_RETRIES  6u
+#define THIN_SEGMENTS   3u
+#define THIN_RETRIES    6u
+#define STARVED_BACKOFF 6u /* from 10 ms to 640 */
 
 /* What follows r goes along, up to max bytes: what is lost too, in part if need be, and what is not
  * as far as it fits into a segment (as Linux: many small ones become one). */
@@ -264,6 +265,14 @@ void tcp_retransmit_persist(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_output(tcp, pcb);
     if (pcb->snd_nxt != before || !pcb->persist)
         return;
+    if (pcb->starved) { /* that is our own trouble, and no probe would get out */
+        if (pcb->backoff < STARVED_BACKOFF)
+            pcb->backoff++;
+        tcp_timer_rexmt(tcp, pcb,
+                        tcp->net->now_us +
+                            ((uint64_t)TCP_RESOURCE_US << u32_min(pcb->backoff, STARVED_BACKOFF)));
+        return;
+    }
     if (!pcb->probes_out)
         pcb->first_rexmt_us = tcp->net->now_us;
     /* MUST-37: never while the peer answers, for that sets probes_out back; but an orphan has

@@ -11,13 +11,16 @@
  * more than its news. pcb->sent_hint remembers where the last block ended: the next one is near it.
  *
  * Memory. A record is taken from the slab before a frame is sent. When there is none, the frame is
- * entered in the last record, if that was never touched; otherwise it is not sent now. A split that
- * finds no memory is left out: then less is known than could be, and the timeout makes up for it.
+ * entered in the last record, if that was never touched; or it gets one of a few that all
+ * connections have in reserve, for one whose data have filled the memory must be able to send them;
+ * otherwise it is not sent now. A split that finds no memory is left out: then less is known than
+ * could be, and the timeout makes up for it.
  */
 #include "tcp/tcp_int.h"
 
 #define BY_SEQ(n)  container_of(n, struct tcp_sent, by_seq)
 #define BY_TIME(n) container_of(n, struct tcp_sent, by_time)
+#define RESERVE    16u
 
 void tcp_sent_init(struct tcp_pcb *pcb)
 {
@@ -163,22 +166,70 @@ static void stamp(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r, bool
         r->flags &= (uint8_t)~TCP_SENT_APP_LIMITED;
 }
 
+/* r belongs to nobody any more. */
+static void give_back(struct tcp *tcp, struct tcp_sent *r)
+{
+    if (!r || tcp->sents_kept >= RESERVE) {
+        slab_free(&tcp->sents, r);
+        return;
+    }
+    memset(r, 0, sizeof(*r));
+    list_init(&r->by_time);
+    list_push(&tcp->sents_reserve, &r->by_seq);
+    tcp->sents_kept++;
+}
+
+static struct tcp_sent *take_reserve(struct tcp *tcp)
+{
+    struct list *n = list_pop(&tcp->sents_reserve);
+
+    if (!n)
+        return NULL;
+    tcp->sents_kept--;
+    return BY_SEQ(n);
+}
+
+bool tcp_sent_start(struct tcp *tcp)
+{
+    struct tcp_sent *r;
+
+    slab_init(&tcp->sents, tcp->net->arena, sizeof(struct tcp_sent));
+    list_init(&tcp->sents_reserve);
+    tcp->sents_kept = 0;
+    while (tcp->sents_kept < RESERVE) {
+        r = slab_alloc(&tcp->sents);
+        if (!r)
+            return false;
+        give_back(tcp, r);
+    }
+    return true;
+}
+
+void tcp_sent_stop(struct tcp *tcp)
+{
+    struct tcp_sent *r;
+
+    while ((r = take_reserve(tcp)))
+        slab_free(&tcp->sents, r);
+}
+
 bool tcp_sent_reserve(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    const struct tcp_sent *last;
+    const struct tcp_sent *last = tcp_sent_last(pcb);
 
     if (!pcb->sent_spare)
         pcb->sent_spare = slab_alloc(&tcp->sents);
     if (pcb->sent_spare)
         return true;
-    last = tcp_sent_last(pcb);
-    return last &&
-           !(last->flags & ~(TCP_SENT_NO_TIME | TCP_SENT_APP_LIMITED)); /* will be extended */
+    if (last && !(last->flags & ~(TCP_SENT_NO_TIME | TCP_SENT_APP_LIMITED)))
+        return true; /* will be extended */
+    pcb->sent_spare = take_reserve(tcp);
+    return pcb->sent_spare;
 }
 
 void tcp_sent_release(struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    slab_free(&tcp->sents, pcb->sent_spare);
+    give_back(tcp, pcb->sent_spare);
     pcb->sent_spare = NULL;
 }
 
@@ -233,7 +284,7 @@ static void drop(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
         pcb->sent_hint = NULL;
     list_remove(&r->by_time);
     list_remove(&r->by_seq);
-    slab_free(&tcp->sents, r);
+    give_back(tcp, r);
 }
 
 void tcp_sent_clear(struct tcp *tcp, struct tcp_pcb *pcb)
@@ -425,6 +476,8 @@ void tcp_sent_repair(struct tcp *tcp)
     struct tcp_sent *next;
 
     slab_rebuild(&tcp->sents);
+    list_init(&tcp->sents_reserve);
+    tcp->sents_kept = 0;
     for (struct tcp_sent *r = slab_next(&tcp->sents, NULL); r; r = slab_next(&tcp->sents, r))
         r->flags &= (uint8_t)~TCP_SENT_SEEN;
     for (struct tcp_pcb *pcb = slab_next(&tcp->pcbs, NULL); pcb; pcb = slab_next(&tcp->pcbs, pcb)) {
@@ -439,6 +492,6 @@ void tcp_sent_repair(struct tcp *tcp)
         if (r->flags & TCP_SENT_SEEN)
             r->flags &= (uint8_t)~TCP_SENT_SEEN;
         else
-            slab_free(&tcp->sents, r);
+            give_back(tcp, r);
     }
 }

@@ -67,6 +67,10 @@ static inline uint32_t tcp_sent_len(const struct tcp_sent *r)
 
 struct tcp_pcb;
 
+/* The memory of records, and the few that are kept for hard times. False: there is none; stop all
+ * the same. */
+bool tcp_sent_start(struct tcp *tcp);
+void tcp_sent_stop(struct tcp *tcp);
 void tcp_sent_init(struct tcp_pcb *pcb);
 /* Forgets all records. */
 void tcp_sent_clear(struct tcp *tcp, struct tcp_pcb *pcb);

@@ -61,6 +61,7 @@ int main(void)
     suite_add_tcase(s, test_tcp_iss());
     suite_add_tcase(s, test_tcp_pcb());
     suite_add_tcase(s, test_tcp_rtt());
+    suite_add_tcase(s, test_tcp_sent());
     suite_add_tcase(s, test_tcp_window());
     r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -25,6 +25,7 @@ TCase *test_tcp_cookie(void);
 TCase *test_tcp_iss(void);
 TCase *test_tcp_pcb(void);
 TCase *test_tcp_rtt(void);
+TCase *test_tcp_sent(void);
 TCase *test_tcp_window(void);
 
 #endif
