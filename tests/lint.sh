@@ -99,6 +99,9 @@ fi
 while IFS= read -r line; do finding "$line: white space at the end of the line"; done < <(
     git grep -nE '[ 	]+$' -- '*.c' '*.h' '*.sh' '*.md' '*.am' '*.ac' 'man/*' 2>/dev/null | cut -d: -f1,2)
 
+section "RFC map: each rule that the code cites has a test"
+while IFS= read -r line; do finding "$line"; done < <(tests/rfc-map --check)
+
 section "cppcheck"
 # Suppressed: findings of style about code that is meant so (unused functions of a library's API, const
 # pointers in callbacks whose type is fixed), cppcheck's ignorance of list walks by container_of, and alloca where a

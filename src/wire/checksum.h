@@ -1,4 +1,4 @@
-/* The Internet checksum (RFC 1071, RFC 1624). */
+/* The Internet checksum (RFC 1071). */
 #ifndef SHIM_WIRE_CHECKSUM_H
 #define SHIM_WIRE_CHECKSUM_H
 

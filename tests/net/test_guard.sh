@@ -51,6 +51,7 @@ exec 7>&- 8<&-
 # ---- silence ----
 is "$(refusals)" 0 "nothing was refused so far"
 # Who may not attach a filter to a TCP socket has another way.
+# Without the right to attach filters the guard demands signed segments (RFC 2385).
 for rights in "" "setpriv --bounding-set=-net_admin"; do
     guard tcp 192.0.2.1 4001
     in_b nc -z -w 1 192.0.2.1 4001 2>"$TMP/err"

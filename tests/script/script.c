@@ -775,7 +775,7 @@ static void teardown_run(struct script *s)
     ck_assert_uint_eq(s->tcp->listeners.live, 0);
     ck_assert_uint_eq(s->tcp->orphans, 0);
     ck_assert_uint_eq(s->tcp->mem_bytes, 0);
-    ck_assert_uint_eq(s->tcp->stats.curr_estab, 0);
+    ck_assert_uint_eq(s->tcp->stats.curr_estab, 0); /* RFC 4022 tcpCurrEstab */
     ck_assert_uint_eq(s->tcp->stats.illegal_edges, 0);
     ck_assert(list_empty(&s->tcp->ack_queue));
     ck_assert(list_empty(&s->tcp->time_wait));

@@ -15,6 +15,7 @@
 
 /* ---- the ways through Figure 5 ---- */
 
+/* RFC 9293 3.6.1 */
 SCRIPT(active_close, PASSIVE_OPEN, CLOSE, OUT(.f = FIN | ACK, .seq = 1, .ack = 1),
        STATE(TCP_FIN_WAIT_1), IN(.f = ACK, .seq = 1, .ack = 2), STATE(TCP_FIN_WAIT_2),
        IN(.f = FIN | ACK, .seq = 1, .ack = 2), OUT(.f = ACK, .seq = 2, .ack = 2),
@@ -108,6 +109,7 @@ SCRIPT(ack_of_fin_is_delayed_for_the_answer, PASSIVE_OPEN, IN(.f = FIN | ACK, .s
 
 /* ---- RST on close: RFC 2525 2.17 ---- */
 
+/* RFC 2525 2.17 */
 SCRIPT(close_with_unread_data_resets, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 10),
        OUT(.f = ACK, .seq = 1, .ack = 11), CLOSE, OUT(.f = RST | ACK, .seq = 1, .ack = 11), PCBS(1))
 
@@ -135,6 +137,7 @@ SCRIPT(data_after_shutdown_of_reading_is_kept, PASSIVE_OPEN, SHUTDOWN(SHUT_RD), 
 
 /* ---- abort ---- */
 
+/* RFC 9293 3.10.5 */
 SCRIPT(abort_established, PASSIVE_OPEN, ABORT, OUT(.f = RST | ACK, .seq = 1, .ack = 1), PCBS(1))
 SCRIPT(abort_with_data_in_flight, PASSIVE_OPEN, SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), ABORT,
@@ -158,6 +161,7 @@ SCRIPT(disconnect_listener, LISTEN(1), DISCONNECT, IN(.f = SYN), OUT(.f = RST | 
 
 /* ---- RST in, state by state ---- */
 
+/* RFC 9293 3.5.3 */
 SCRIPT(rst_established, PASSIVE_OPEN, EVENTS(0, 0xffff), IN(.f = RST, .seq = 1), STATE(TCP_CLOSED),
        EVENTS(POLLIN | POLLOUT | POLLERR | POLLHUP, POLLRDNORM | POLLWRNORM | POLLRDHUP),
        POLLS(POLLIN | POLLRDNORM | POLLRDHUP | POLLOUT | POLLWRNORM | POLLHUP | POLLERR),
@@ -187,6 +191,7 @@ SCRIPT(rst_from_in_front_of_the_fin, CLOSE_WAIT_OPEN, IN(.f = RST, .seq = 1), ER
 SCRIPT(time_wait_acknowledges_the_fin_again, TIME_WAIT_OPEN,
        IN_AT(SEC(30), .f = FIN | ACK, .seq = 1, .ack = 2), OUT(.f = ACK, .seq = 2, .ack = 2),
        QUIET(SEC(60) - 1), PCBS(2), QUIET(1), PCBS(1))
+/* RFC 1337 */
 SCRIPT(time_wait_ends_with_rst, TIME_WAIT_OPEN, IN(.f = RST, .seq = 1), IN(.f = RST, .seq = 3),
        PCBS(2), IN(.f = RST, .seq = 2), PCBS(1))
 SCRIPT(time_wait_answers_old_data, TIME_WAIT_OPEN, IN(.f = ACK, .seq = 1, .ack = 2, .len = 5),
@@ -203,6 +208,7 @@ static void iss_is_beyond(struct script *s)
 {
     script_assert(s, seq_gt(s->iss, old_iss + 65536));
 }
+/* RFC 9293 MUST-12 */
 SCRIPT(time_wait_gives_way_to_a_newer_syn, TIME_WAIT_OPEN, DO(remember_iss),
        IN(.f = SYN, .seq = 3, .mss = 1460), OUT(.f = SYN | ACK, .ack = 4), DO(iss_is_beyond),
        PCBS(2), STATE(TCP_SYN_RECEIVED))

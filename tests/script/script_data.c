@@ -14,6 +14,7 @@ SCRIPT(first_segments_are_acknowledged_at_once, PASSIVE_OPEN,
        IN(.f = ACK, .seq = 1, .ack = 1, .len = 10), OUT(.f = ACK, .seq = 1, .ack = 11),
        IN(.f = ACK, .seq = 11, .ack = 1, .len = 10), OUT(.f = ACK, .seq = 1, .ack = 21))
 
+/* RFC 9293 3.8.6.3 */
 SCRIPT(ack_is_delayed_40_ms, QUIET_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
        OUT_AT(MS(40), .f = ACK, .seq = 1, .ack = 101), QUIET(SEC(1)))
 
@@ -231,6 +232,7 @@ SCRIPT(receive_buffer_of_the_user_stays, TS_OPEN, DO(lock_rcvbuf), DO(stream_500
 
 /* ---- reading ---- */
 
+/* RFC 9293 3.10.3 */
 SCRIPT(read_in_pieces, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
        OUT(.f = ACK, .seq = 1, .ack = 101), RECV(1), RECV(9), RECV_R(1000, 90), RECV_R(1, -EAGAIN))
 SCRIPT(peek_leaves_the_bytes, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),

@@ -43,6 +43,7 @@ SCRIPT(fast_text, GET_COOKIE, FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100
        OUT(.f = ACK | PSH, .seq = 101, .ack = 1, .len = 50))
 
 /* No more than a segment of the size that the peer took before, with room for all options. */
+/* RFC 7413 4.1.3 */
 SCRIPT(fast_text_is_bounded, GET_COOKIE, FAST(5000, 1420), OUT(.f = SYN, .tfo = 2, .len = 1420),
        IN_AT(MS(10), .f = SYN | ACK, .ack = 1421, .mss = 1460),
        OUT(.f = ACK, .seq = 1421, .ack = 1), DO(text_was_acked))
@@ -178,6 +179,7 @@ SCRIPT(fast_syn_ack_lost, FAST_LISTEN, IN(.f = SYN, .mss = 1460, .tfo = 2, .len 
        OUT(.f = SYN | ACK, .ack = 101), ACCEPT(0), OUT_AT(SEC(1), .f = SYN | ACK, .ack = 101),
        IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 101),
        IN(.f = ACK, .seq = 101, .ack = 1), STATE(TCP_ESTABLISHED), RECV(100))
+/* RFC 7413 4.1.2 */
 SCRIPT(fast_wrong_cookie, FAST_LISTEN, IN(.f = SYN, .mss = 1460, .tfo = 3, .len = 100),
        OUT(.f = SYN | ACK, .ack = 1, .tfo = 2), ACCEPT(-EAGAIN),
        IN(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), OUT(.f = ACK, .seq = 1, .ack = 101),

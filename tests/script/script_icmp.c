@@ -22,8 +22,10 @@ SCRIPT(hard_error_ends_a_connection_being_opened, CONNECT(0), OUT(.f = SYN), DO(
        STATE(TCP_CLOSED), EVENTS(POLLERR | POLLHUP, 0xffff), ERROR(ECONNREFUSED))
 SCRIPT(hard_error_names_its_reason, CONNECT(0), OUT(.f = SYN), DO(protocol_unreachable),
        ERROR(ENOPROTOOPT))
+/* RFC 5461 4.1 */
 SCRIPT(soft_error_ends_a_connection_being_opened, CONNECT(0), OUT(.f = SYN), DO(host_unreachable),
        STATE(TCP_CLOSED), ERROR(EHOSTUNREACH))
+/* RFC 5927 4.1 */
 SCRIPT(error_about_another_number_is_ignored, CONNECT(0), OUT(.f = SYN),
        DO(port_unreachable_of_another), STATE(TCP_SYN_SENT))
 static void port_unreachable_for_data(struct script *s)
@@ -35,6 +37,7 @@ static void user_timeout_1_s(struct script *s)
     if (s->pcb)
         tcp_config(s->pcb)->user_timeout_ms = 1000;
 }
+/* RFC 1122 4.2.3.9 */
 SCRIPT(established_connection_survives_a_hard_error, PASSIVE_OPEN, DO(user_timeout_1_s), SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), DO(port_unreachable_for_data),
        STATE(TCP_ESTABLISHED), ERROR(0),
@@ -68,6 +71,7 @@ static void too_big_old(struct script *s)
 {
     script_icmp(s, 100000, ICMP_UNREACHABLE, ICMP_UNREACH_FRAG_NEEDED, 1000);
 }
+/* RFC 1191 6.5 */
 SCRIPT(path_mtu_makes_smaller_segments_at_once, PASSIVE_OPEN, SEND(2920),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
        OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460), DO(too_big_1000),

@@ -75,6 +75,7 @@ SCRIPT(empty_segment_at_the_right_edge_counts, PASSIVE_OPEN, SEND(10),
 /* ---- RST: RFC 5961 3 ---- */
 
 SCRIPT(rst_at_rcv_nxt, PASSIVE_OPEN, IN(.f = RST, .seq = 1), STATE(TCP_CLOSED))
+/* RFC 5961 3.2 */
 SCRIPT(rst_in_the_window_is_challenged, PASSIVE_OPEN, IN(.f = RST, .seq = 2),
        OUT(.f = ACK, .seq = 1, .ack = 1), STATE(TCP_ESTABLISHED), IN(.f = RST, .seq = 1),
        STATE(TCP_CLOSED))
@@ -83,6 +84,7 @@ SCRIPT(rst_outside_of_the_window_is_dropped, PASSIVE_OPEN, IN(.f = RST, .seq = 7
 
 /* ---- SYN: RFC 5961 4 ---- */
 
+/* RFC 5961 4.2 */
 SCRIPT(syn_in_the_window_is_challenged, PASSIVE_OPEN, IN(.f = SYN, .seq = 100),
        OUT(.f = ACK, .seq = 1, .ack = 1), STATE(TCP_ESTABLISHED))
 SCRIPT(syn_outside_of_the_window_is_challenged, PASSIVE_OPEN, IN(.f = SYN, .seq = 500000),
@@ -121,6 +123,7 @@ SCRIPT(empty_segments_out_of_window_are_answered_once_each_half_second, PASSIVE_
 
 SCRIPT(ack_of_what_was_not_sent, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 2, .len = 10),
        OUT(.f = ACK, .seq = 1, .ack = 1), RECV_R(1, -EAGAIN), STATE(TCP_ESTABLISHED))
+/* RFC 5961 5.2 */
 SCRIPT(ack_far_too_old, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = (uint32_t)-100000, .len = 10),
        OUT(.f = ACK, .seq = 1, .ack = 1), RECV_R(1, -EAGAIN))
 SCRIPT(ack_a_little_old_carries_text, PASSIVE_OPEN, SEND(10),
@@ -139,11 +142,13 @@ SCRIPT(old_window_is_not_taken, PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .
         OUT(.f = SYN | ACK, .ack = 1, .ts = true, .ts_ecr = 1000),                                 \
         IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 1010), ACCEPT(0)
 
+/* RFC 7323 5.4 */
 SCRIPT(timestamps_are_echoed, TS_OPEN,
        IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 1020),
        OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 1020), SEND(5),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 11, .len = 5, .ts = true, .ts_ecr = 1020))
 
+/* RFC 7323 4.3 */
 SCRIPT(delayed_ack_echoes_the_first_timestamp, TS_OPEN, DO(no_quickacks),
        IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 1020),
        IN_AT(MS(5), .f = ACK, .seq = 11, .ack = 1, .len = 10, .ts = true, .ts_val = 1025),
@@ -155,11 +160,13 @@ SCRIPT(segment_out_of_order_does_not_change_the_echo, TS_OPEN,
        IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 1030),
        OUT(.f = ACK, .seq = 1, .ack = 21, .ts = true, .ts_ecr = 1030))
 
+/* RFC 7323 5.3 */
 SCRIPT(paws_drops_old_timestamps, TS_OPEN,
        IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 1009),
        OUT(.f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_ecr = 1010), RECV_R(1, -EAGAIN))
 SCRIPT(paws_lets_rst_through, TS_OPEN, IN(.f = RST, .seq = 1, .ts = true, .ts_val = 1),
        STATE(TCP_CLOSED))
+/* RFC 7323 5.5 */
 SCRIPT(paws_forgets_after_24_days, TS_OPEN,
        IN_AT(SEC(24 * 86400 + 1), .f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 5),
        OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 5))
@@ -170,6 +177,7 @@ SCRIPT(timestamps_wrap, LISTEN(1), IN(.f = SYN, .mss = 1460, .ts = true, .ts_val
        OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 3),
        IN(.f = ACK, .seq = 11, .ack = 1, .len = 10, .ts = true, .ts_val = 0xffffffff),
        OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 3))
+/* RFC 7323 3.2 */
 SCRIPT(segment_without_timestamps_is_dropped, TS_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 10),
        RECV_R(1, -EAGAIN), IN(.f = RST, .seq = 1), STATE(TCP_CLOSED))
 

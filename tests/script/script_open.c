@@ -3,14 +3,17 @@
 
 /* ---- active ---- */
 
+/* RFC 9293 SHLD-5 */
 SCRIPT(syn_carries_all_options, CONNECT(0),
        OUT(.f = SYN, .mss = 1460, .ws = 8, .ts = true, .win = 64240, .opts = 20),
        STATE(TCP_SYN_SENT))
 
+/* RFC 9293 3.10.1, MUST-14 */
 SCRIPT(active_open, CONNECT(0), OUT(.f = SYN), POLLS(0),
        IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460), OUT(.f = ACK, .seq = 1, .ack = 1),
        STATE(TCP_ESTABLISHED), EVENTS(POLLOUT | POLLWRNORM, 0), POLLS(POLLOUT | POLLWRNORM))
 
+/* RFC 7323 2.2, 3.2 */
 SCRIPT(active_open_with_options, CONNECT(0), OUT(.f = SYN, .ts = true),
        IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1400, .ws = 4, .ts = true, .ts_val = 777,
              .ts_ecr = 0, .win = 1388),
@@ -20,6 +23,7 @@ SCRIPT(active_open_with_options, CONNECT(0), OUT(.f = SYN, .ts = true),
        QUIET(MS(1)), IN(.f = ACK, .seq = 1, .ack = 1, .win = 1388, .ts = true, .ts_val = 778),
        OUT(.f = ACK | PSH, .seq = 1389, .ack = 1, .len = 612))
 
+/* RFC 6298 2.1, RFC 9293 MUST-23 */
 SCRIPT(syn_is_sent_six_times_again, CONNECT(0), OUT(.f = SYN), OUT_AT(SEC(1), .f = SYN),
        OUT_AT(SEC(2), .f = SYN), OUT_AT(SEC(4), .f = SYN), OUT_AT(SEC(8), .f = SYN),
        OUT_AT(SEC(16), .f = SYN), OUT_AT(SEC(32), .f = SYN), QUIET(SEC(63)), STATE(TCP_SYN_SENT),
@@ -43,6 +47,7 @@ SCRIPT(connect_again_after_refusal, CONNECT(0), OUT(.f = SYN), IN(.f = RST | ACK
        OUT(.f = ACK, .seq = 1, .ack = 1), SEND(10),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10))
 
+/* RFC 5961 3.2 */
 SCRIPT(rst_without_our_number_is_ignored_in_syn_sent, CONNECT(0), OUT(.f = SYN), IN(.f = RST),
        IN(.f = RST | ACK, .ack = 0), IN(.f = RST | ACK, .ack = 2), STATE(TCP_SYN_SENT))
 
@@ -65,6 +70,7 @@ SCRIPT(connect_twice, CONNECT(0), OUT(.f = SYN), CONNECT(-EALREADY),
        IN(.f = SYN | ACK, .ack = 1, .mss = 1460), OUT(.f = ACK, .seq = 1, .ack = 1),
        CONNECT(-EISCONN))
 
+/* RFC 6298 5.7 */
 SCRIPT(rto_is_3_s_after_a_lost_syn, CONNECT(0), OUT(.f = SYN), OUT_AT(SEC(1), .f = SYN),
        IN(.f = SYN | ACK, .ack = 1, .mss = 1460), OUT(.f = ACK, .seq = 1, .ack = 1), SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
@@ -84,6 +90,7 @@ SCRIPT(one_segment_after_two_lost_syns, CONNECT(0), OUT(.f = SYN), OUT_AT(SEC(1)
 
 /* ---- MSS ---- */
 
+/* RFC 9293 MUST-15 */
 SCRIPT(no_mss_option_means_536, CONNECT(0), OUT(.f = SYN), IN(.f = SYN | ACK, .ack = 1),
        OUT(.f = ACK, .seq = 1, .ack = 1), SEND(600), OUT(.f = ACK, .seq = 1, .ack = 1, .len = 536),
        OUT(.f = ACK | PSH, .seq = 537, .ack = 1, .len = 64))
@@ -92,6 +99,7 @@ SCRIPT(absurd_mss_option, CONNECT(0), OUT(.f = SYN), IN(.f = SYN | ACK, .ack = 1
        OUT(.f = ACK, .seq = 1, .ack = 1), SEND(60), OUT(.f = ACK, .seq = 1, .ack = 1, .len = 48),
        OUT(.f = ACK | PSH, .seq = 49, .ack = 1, .len = 12))
 
+/* RFC 9293 3.7.1 */
 SCRIPT(peer_mss_larger_than_path, CONNECT(0), OUT(.f = SYN),
        IN(.f = SYN | ACK, .ack = 1, .mss = 8960), OUT(.f = ACK, .seq = 1, .ack = 1), SEND(1461),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
@@ -138,11 +146,13 @@ SCRIPT(simultaneous_open_closed_meanwhile, CONNECT(0), OUT(.f = SYN), IN(.f = SY
        IN(.f = ACK, .seq = 1, .ack = 1), OUT(.f = FIN | ACK, .seq = 1, .ack = 1),
        STATE(TCP_FIN_WAIT_1))
 
+/* RFC 9293 3.10.2 */
 SCRIPT(send_before_the_connection, CONNECT(0), OUT(.f = SYN), SEND_R(10, -EAGAIN),
        RECV_R(10, -EAGAIN), IN(.f = SYN | ACK, .ack = 1, .mss = 1460),
        OUT(.f = ACK, .seq = 1, .ack = 1), SEND(10),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10))
 
+/* RFC 9293 3.10.4 */
 SCRIPT(close_in_syn_sent, CONNECT(0), OUT(.f = SYN), CLOSE, PCBS(0),
        IN(.f = SYN | ACK, .ack = 1, .mss = 1460), OUT(.f = RST, .seq = 1))
 
@@ -195,12 +205,14 @@ SCRIPT(rst_in_syn_received, LISTEN(1), IN(.f = SYN, .mss = 1460), OUT(.f = SYN |
        IN(.f = RST, .seq = 2), OUT(.f = ACK, .seq = 1, .ack = 1), PCBS(2), IN(.f = RST, .seq = 1),
        PCBS(1))
 
+/* RFC 9293 3.10.7.2 */
 SCRIPT(listen_ignores_what_is_no_syn, LISTEN(1), IN(.f = RST), IN(.f = FIN), IN(.f = 0, .len = 5),
        IN(.f = SYN | FIN), IN(.f = ACK | RST, .ack = 5), PCBS(1), IN(.f = ACK, .seq = 7, .ack = 99),
        OUT(.f = RST, .seq = 99), IN(.f = SYN | ACK, .seq = 7, .ack = 98), OUT(.f = RST, .seq = 98))
 
 /* ---- nobody there ---- */
 
+/* RFC 9293 3.5.2 */
 SCRIPT(closed_port_answers_with_rst, IN(.f = SYN, .seq = 0), OUT(.f = RST | ACK, .ack = 1),
        IN(.f = SYN, .seq = 0, .len = 10), OUT(.f = RST | ACK, .ack = 11),
        IN(.f = 0, .seq = 3, .len = 5), OUT(.f = RST | ACK, .ack = 8),
@@ -217,6 +229,7 @@ SCRIPT_SETUP(guarded_port_of_a_borrowed_address_answers, {.guarded = true}, IN(.
 SCRIPT_SETUP(listener_on_a_borrowed_address, {.borrowed = true}, PASSIVE_OPEN,
              STATE(TCP_ESTABLISHED))
 
+/* RFC 9293 MUST-3 */
 SCRIPT(wrong_checksum_is_dropped, LISTEN(1), IN(.f = SYN, .mss = 1460, .bad_csum = true), PCBS(1),
        IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 1))
 

@@ -42,6 +42,7 @@ SCRIPT(full_segments_without_push, PASSIVE_OPEN, SEND(4000),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
        OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460),
        OUT(.f = ACK | PSH, .seq = 2921, .ack = 1, .len = 1080))
+/* RFC 9293 3.9.1 */
 SCRIPT(push_at_the_end_of_full_segments, PASSIVE_OPEN, SEND(2920),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
        OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460))
@@ -49,6 +50,7 @@ SCRIPT(send_nothing, PASSIVE_OPEN, SEND_R(0, 0), QUIET(SEC(1)))
 
 /* ---- Nagle ---- */
 
+/* SHLD-7 */
 SCRIPT(nagle_holds_the_second_small_one, PASSIVE_OPEN, SEND(10),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10), SEND(10), SEND(10), QUIET(MS(20)),
        IN(.f = ACK, .seq = 1, .ack = 11), OUT(.f = ACK | PSH, .seq = 11, .ack = 1, .len = 20))
@@ -60,6 +62,7 @@ SCRIPT(nagle_lets_full_segments_go, PASSIVE_OPEN, SEND(10),
 SCRIPT(nagle_lets_the_tail_of_a_large_write_go, PASSIVE_OPEN, SEND(1460),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), SEND(10),
        OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 10), SEND(10), QUIET(MS(20)))
+/* MUST-17 */
 SCRIPT(nodelay_sends_all, PASSIVE_OPEN, DO(nodelay), SEND(10),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10), SEND(10),
        OUT(.f = ACK | PSH, .seq = 11, .ack = 1, .len = 10))

@@ -10,6 +10,7 @@
         OUT_AT(MS(420), .f = ACK, .seq = 1, .ack = 1, .len = 1460),                                \
         OUT_AT(MS(840), .f = ACK, .seq = 1, .ack = 1, .len = 1024)
 
+/* RFC 4821 7.2 */
 SCRIPT(large_segments_that_vanish_become_smaller, INTO_THE_HOLE,
        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1025),
        OUT(.f = ACK, .seq = 1025, .ack = 1, .len = 1024),

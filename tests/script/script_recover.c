@@ -48,6 +48,7 @@ SCRIPT(three_duplicates_bring_the_segment_again, TEN_OUT, ACKED(1461), DUP(1461)
 SCRIPT(two_duplicates_do_not, TEN_OUT, ACKED(1461), DUP(1461), DUP(1461), ACKED(14601),
        QUIET(SEC(1)))
 
+/* RFC 5681 2 */
 SCRIPT(text_makes_no_duplicate, TEN_OUT, ACKED(1461),
        IN(.f = ACK, .seq = 1, .ack = 1461, .len = 10), OUT(.f = ACK, .seq = 14601, .ack = 11),
        IN(.f = ACK, .seq = 11, .ack = 1461, .len = 10), OUT(.f = ACK, .seq = 14601, .ack = 21),
@@ -89,6 +90,7 @@ static void after_timeout(struct script *s)
 {
     expect_cwnd(s, 1460, 7300);
 }
+/* RFC 3465 2.3 */
 SCRIPT(all_is_sent_again_in_slow_start, TEN_OUT,
        OUT_AT(MS(210), .f = ACK, .seq = 1, .ack = 1, .len = 1460), DO(after_timeout), ACKED(1461),
        SEG(1461), SEG(2921), ACKED(4381), SEG(4381), SEG(5841), SEG(7301), ACKED(8761), SEG(8761),

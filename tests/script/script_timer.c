@@ -12,6 +12,7 @@ static struct tcp_config *conf(struct script *s)
 
 /* ---- retransmission ---- */
 
+/* RFC 6298 5.1, 5.4, 5.5 */
 SCRIPT(timeout_doubles, PASSIVE_OPEN, SEND(100), DATA(0), DATA(MS(210)), DATA(MS(420)),
        DATA(MS(840)), DATA(MS(1680)), IN(.f = ACK, .seq = 1, .ack = 101), QUIET(SEC(10)))
 
@@ -29,6 +30,7 @@ SCRIPT(timer_starts_over_with_each_new_ack, PASSIVE_OPEN, SEND(2920),
        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1461),
        OUT_AT(MS(210), .f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460))
 
+/* RFC 6298 5.2 */
 SCRIPT(timer_stops_when_all_is_acknowledged, PASSIVE_OPEN, SEND(100), DATA(0),
        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 101), QUIET(SEC(1000)))
 
@@ -47,6 +49,7 @@ SCRIPT(timeout_stays_doubled_until_a_measurement, PASSIVE_OPEN, SEND(100), DATA(
     LISTEN(1), IN(.f = SYN, .mss = 1460, .ts = true, .ts_val = 1000),                              \
         OUT(.f = SYN | ACK, .ack = 1),                                                             \
         IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 1010), ACCEPT(0)
+/* RFC 7323 4 */
 SCRIPT(timestamps_measure_what_was_sent_again, TS_OPEN, SEND(100), DATA(0), DATA(MS(210)),
        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 101, .ts = true, .ts_val = 1100, .ts_ecr = 220),
        SEND(10), OUT(.f = ACK | PSH, .seq = 101, .ack = 1, .len = 10),
@@ -82,6 +85,7 @@ SCRIPT(user_timeout_may_be_long, PASSIVE_OPEN, DO(user_timeout_1000_s), SEND(100
 #define ANSWER          IN(.f = ACK, .seq = 1, .ack = 1, .win = -1)
 #define CLOSED_WINDOW   PASSIVE_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .win = -1), SEND(100)
 
+/* SHLD-30 */
 SCRIPT(closed_window_is_probed, CLOSED_WINDOW, PROBE(MS(210)), ANSWER, PROBE(MS(420)), ANSWER,
        PROBE(MS(840)), ANSWER, PROBE(MS(1680)), ANSWER,
        IN_AT(MS(100), .f = ACK, .seq = 1, .ack = 1, .win = 1000), DATA(0),
@@ -127,10 +131,13 @@ static void keepalive_quick(struct script *s)
     conf(s)->keep_cnt = 3;
     keepalive_on(s);
 }
+/* MUST-25 */
 SCRIPT(no_keepalive_unless_asked_for, PASSIVE_OPEN, QUIET(SEC(86400)), STATE(TCP_ESTABLISHED))
+/* MUST-28 */
 SCRIPT(keepalive_after_two_hours, PASSIVE_OPEN, DO(keepalive_on), PROBE(SEC(7200)),
        IN(.f = ACK, .seq = 1, .ack = 1), PROBE(SEC(7200)), PROBE(SEC(75)),
        IN(.f = ACK, .seq = 1, .ack = 1), STATE(TCP_ESTABLISHED))
+/* MUST-26 */
 SCRIPT(keepalive_gives_up, PASSIVE_OPEN, DO(keepalive_quick), PROBE(SEC(10)), PROBE(SEC(2)),
        PROBE(SEC(2)), OUT_AT(SEC(2), .f = RST | ACK, .seq = 1, .ack = 1), STATE(TCP_CLOSED),
        ERROR(ETIMEDOUT))
@@ -144,6 +151,7 @@ static void user_timeout_12_s(struct script *s)
 {
     conf(s)->user_timeout_ms = 12000;
 }
+/* RFC 5482 4.2 */
 SCRIPT(user_timeout_overrides_the_count, PASSIVE_OPEN, DO(user_timeout_12_s), DO(keepalive_quick),
        PROBE(SEC(10)), OUT_AT(SEC(2), .f = RST | ACK, .seq = 1, .ack = 1), STATE(TCP_CLOSED),
        ERROR(ETIMEDOUT))

@@ -56,6 +56,7 @@ static void oob_byte_not_yet(struct script *s)
     PASSIVE_OPEN, EVENTS(0, 0xffff), IN(.f = ACK | URG, .seq = 1, .ack = 1, .len = 10, .urg = 5),  \
         OUT(.f = ACK, .seq = 1, .ack = 11)
 
+/* RFC 6093 3.1 */
 SCRIPT(urgent_byte_is_left_out, TEN_WITH_URGENT, EVENTS(POLLPRI, POLLIN | POLLRDNORM),
        DO(four_readable), POLLS(POLLIN | POLLRDNORM | POLLPRI | POLLOUT | POLLWRNORM),
        DO(not_at_mark), RECV_R(100, 4), DO(at_mark), DO(oob_byte_is_the_fifth), DO(no_oob_byte),

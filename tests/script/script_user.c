@@ -183,6 +183,7 @@ static void connecting(struct script *s)
     tcp_close(s->tcp, l);
     script_forget_out(s);
 }
+/* MUST-46 */
 SCRIPT(connect_rules, DO(connecting), PCBS(0))
 
 static void many_connects(struct script *s)
@@ -370,6 +371,7 @@ static void names(struct script *s)
     IS(strcmp(tcp_cc_name(tcp_cc_by_name("reno")), "reno"), 0);
     IS(tcp_cc_by_name("nonesuch"), -ENOENT);
 }
+/* RFC 9293 3.10.6 */
 SCRIPT(names_of_things, DO(names))
 
 static void recycled(struct script *s)

@@ -172,6 +172,7 @@ START_TEST(state)
 }
 END_TEST
 
+/* RFC 5227 2.3 */
 START_TEST(arp)
 {
     struct arp a = {.op = ARP_REQUEST, .sha = mac_a, .spa = A, .tpa = B};

@@ -44,6 +44,7 @@ START_TEST(order)
 }
 END_TEST
 
+/* RFC 9293 3.4 */
 START_TEST(sequence_numbers)
 {
     ck_assert(seq_lt(0xfffffff0, 5));

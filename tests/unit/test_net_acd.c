@@ -150,6 +150,7 @@ START_TEST(test_no_conflict_while_probing)
 }
 END_TEST
 
+/* RFC 5227 2.4 */
 START_TEST(test_defend)
 {
     host_start_ready(&h);

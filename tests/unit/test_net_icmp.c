@@ -72,6 +72,7 @@ START_TEST(test_echo_large)
 }
 END_TEST
 
+/* RFC 1122 3.2.2.6 */
 START_TEST(test_echo_not_answered)
 {
     uint8_t bad[8] = {ICMP_ECHO_REQUEST, 0, 1, 2, 3, 4, 5, 6};
@@ -113,6 +114,7 @@ static size_t quote(uint8_t *out, const struct in_ip *ip, size_t payload, uint16
 
 static const struct in_ip our_tcp = {.src = US, .dst = FAR, .proto = 6, .df = true};
 
+/* RFC 1122 3.2.2.2, RFC 6633 3 */
 START_TEST(test_error_mapping)
 {
     static const struct {
@@ -375,6 +377,7 @@ START_TEST(test_error_out_forbidden)
 }
 END_TEST
 
+/* RFC 1812 4.3.2.8 */
 START_TEST(test_rate_limit)
 {
     unsigned burst;

@@ -95,6 +95,7 @@ START_TEST(test_header_corrupted)
 }
 END_TEST
 
+/* MUST-63 */
 START_TEST(test_source)
 {
     static const struct {
@@ -168,7 +169,7 @@ START_TEST(test_destination)
 }
 END_TEST
 
-/* The weak host model: any of our addresses, on any interface. */
+/* The weak host model: any of our addresses, on any interface (RFC 1122 3.3.4.2). */
 START_TEST(test_weak_host)
 {
     struct netif *second;
@@ -238,6 +239,7 @@ START_TEST(test_frames_of_no_interest)
 }
 END_TEST
 
+/* RFC 1122 3.3.5 */
 START_TEST(test_options)
 {
     static const struct {
@@ -247,7 +249,7 @@ START_TEST(test_options)
         {{1, 1, 1, 0}, true},
         {{0}, true},
         {{7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0}, true},    /* record route */
-        {{148, 4, 0, 0}, true},                           /* router alert */
+        {{148, 4, 0, 0}, true},                           /* router alert, RFC 2113 2.1 */
         {{99, 4, 1, 2, 0}, true},                         /* not known */
         {{131, 11, 4, 1, 2, 3, 4, 5, 6, 7, 8, 0}, false}, /* loose source route */
         {{137, 7, 4, 1, 2, 3, 4, 0}, false},              /* strict */
@@ -275,7 +277,7 @@ START_TEST(test_options)
 }
 END_TEST
 
-/* RFC 1122 4.2.3.10: TCP hears nothing that came to a group. */
+/* RFC 1122 4.2.3.10: TCP hears nothing that came to a group (MUST-57). */
 START_TEST(test_tcp_not_to_groups)
 {
     static const uint32_t dst[] = {LIMITED_BROADCAST, SUBNET_BROADCAST, GROUP, 0xe0000001};
@@ -291,6 +293,7 @@ START_TEST(test_tcp_not_to_groups)
 }
 END_TEST
 
+/* RFC 1122 3.2.2.1 */
 START_TEST(test_unknown_protocol)
 {
     struct sent *s;

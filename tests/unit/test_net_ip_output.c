@@ -219,6 +219,7 @@ static size_t take_fragments(uint8_t *out, uint32_t mtu, unsigned *count)
     return at;
 }
 
+/* RFC 791 2.3, 3.2 */
 START_TEST(test_fragment)
 {
     static const size_t mtus[] = {68, 576, 1500, 1503, 9000};
@@ -349,6 +350,7 @@ START_TEST(test_identification)
 }
 END_TEST
 
+/* RFC 1112 6.4 */
 START_TEST(test_groups)
 {
     static const struct {

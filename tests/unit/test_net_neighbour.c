@@ -72,6 +72,7 @@ START_TEST(test_resolve_gateway)
 }
 END_TEST
 
+/* RFC 1122 2.4 */
 START_TEST(test_no_answer)
 {
     uint8_t p[100] = {0x12, 0x34, 0x56, 0x78};
@@ -129,6 +130,7 @@ START_TEST(test_resend_from_error)
 END_TEST
 
 /* RFC 1122 2.3.2.1: at most one request a second to one destination, however much is sent. */
+/* RFC 4861 10 */
 START_TEST(test_request_rate)
 {
     host_start_ready(&h);
@@ -244,7 +246,7 @@ START_TEST(test_asking_address)
 }
 END_TEST
 
-/* An interface without an address asks as a probe does. */
+/* An interface without an address asks as a probe does (RFC 5227 1.1). */
 START_TEST(test_asking_without_address)
 {
     struct ip_addr to = addr_v4(PEER);
@@ -322,6 +324,7 @@ static unsigned send_for(unsigned seconds)
     return n;
 }
 
+/* RFC 4861 6.3.2, 7.3.2 */
 START_TEST(test_confirmed_by_unicast)
 {
     host_start_ready(&h);
@@ -366,6 +369,7 @@ START_TEST(test_dies_while_probed)
 }
 END_TEST
 
+/* RFC 4861 7.3.1 */
 START_TEST(test_confirmed_by_transport)
 {
     struct ip_addr peer = addr_v4(PEER), nobody = addr_v4(PEER + 1);

@@ -97,7 +97,7 @@ static bool all_but(void *arg, uint16_t port)
     return port != *(uint16_t *)arg;
 }
 
-/* To one peer each port comes once before any comes again. */
+/* To one peer each port comes once before any comes again (RFC 6056 3.3.4). */
 START_TEST(test_port_of_flow)
 {
     struct endpoint us = ep(US, 0), peer = ep(PEER, 80);

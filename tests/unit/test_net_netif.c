@@ -5,6 +5,7 @@
 
 static struct host h;
 
+/* RFC 791 3.2 */
 START_TEST(test_add_and_find)
 {
     struct netif desc = {.index = 7, .name = "a", .mtu = 1500, .up = true};
@@ -135,6 +136,7 @@ START_TEST(test_subnet_route_of_others)
 }
 END_TEST
 
+/* RFC 3021 2.1 */
 START_TEST(test_broadcast)
 {
     static const struct {

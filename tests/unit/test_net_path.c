@@ -28,6 +28,7 @@ static uint32_t told(uint32_t dst, uint32_t mtu, uint32_t size)
     return path_set_mtu(h.net, &to, mtu, size);
 }
 
+/* RFC 1122 3.3.4.3 */
 START_TEST(test_source)
 {
     struct ip_path path;

@@ -38,6 +38,7 @@ static uint32_t next_hop(uint32_t dst)
     return path_lookup(h.net, &to, &any, NULL, &path) == 0 ? addr_get_v4(&path.next_hop) : 0;
 }
 
+/* RFC 1122 3.3.1, RFC 1812 5.2.4.3 */
 START_TEST(test_longest_prefix)
 {
     host_start_ready(&h);

@@ -32,6 +32,7 @@ START_TEST(test_datagram)
 }
 END_TEST
 
+/* RFC 1122 4.1.3.4 */
 START_TEST(test_checksum)
 {
     struct udp_pcb *pcb;
@@ -96,6 +97,7 @@ START_TEST(test_lengths)
 }
 END_TEST
 
+/* RFC 1122 4.1.3.1 */
 START_TEST(test_no_port)
 {
     struct sent *s;
@@ -351,6 +353,7 @@ START_TEST(test_error_of_other_flow)
 }
 END_TEST
 
+/* RFC 1191 6.2 */
 START_TEST(test_error_mtu)
 {
     struct udp_pcb *pcb;

@@ -12,6 +12,7 @@ static int bind_raw(struct sock *so, sa_family_t family, uint32_t addr, socklen_
     return IN(host_of(so), sock_bind(so, (struct sockaddr *)&in, len));
 }
 
+/* RFC 1122 4.2.3.7 */
 START_TEST(bind_arguments)
 {
     int type = _i ? SOCK_DGRAM : SOCK_STREAM;

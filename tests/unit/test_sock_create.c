@@ -49,6 +49,7 @@ START_TEST(found_by_cookie)
 }
 END_TEST
 
+/* RFC 1349 */
 START_TEST(accept_inherits)
 {
     struct linger l = {.l_onoff = 1, .l_linger = 5}, got;

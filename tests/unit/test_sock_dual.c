@@ -216,7 +216,7 @@ START_TEST(datagrams)
     ck_assert_int_eq(send_to(client4, &to4, sizeof(to4)), 3);
     ck_assert_int_eq(send_to(client6, &to6, sizeof(to6)), 3);
     ck_assert_int_eq(send_to(client6, &to4, sizeof(to4)), 3); /* Linux takes it */
-    ck_assert_int_eq(send_to(client6, &to6, 24), 3);          /* without a scope */
+    ck_assert_int_eq(send_to(client6, &to6, 24), 3);          /* without a scope: RFC 2133 */
     ck_assert_int_eq(send_to(client6, &to6, 23), -EINVAL);
     ck_assert_int_eq(send_to(client6, &to4, 15), -EINVAL);
     ck_assert_int_eq(send_to(client6, &v6, sizeof(v6)), -ENETUNREACH);
@@ -418,6 +418,7 @@ START_TEST(preference)
 }
 END_TEST
 
+/* RFC 3542 6.5 */
 START_TEST(options)
 {
     static const struct {
@@ -468,6 +469,7 @@ START_TEST(options)
 }
 END_TEST
 
+/* RFC 8200 5 */
 START_TEST(mtu_and_addrform)
 {
     struct sock *so = open_socket(HOST_A, AF_INET6, SOCK_DGRAM);

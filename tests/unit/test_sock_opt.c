@@ -371,6 +371,7 @@ START_TEST(states)
 }
 END_TEST
 
+/* RFC 1112 7.1 */
 START_TEST(groups)
 {
     struct sock *so = t_socket(HOST_A, SOCK_DGRAM), *tcp = t_socket(HOST_A, SOCK_STREAM);

@@ -160,6 +160,7 @@ START_TEST(reset_is_told_once)
 }
 END_TEST
 
+/* RFC 7413 3 */
 START_TEST(fast_open_flag)
 {
     uint8_t buf[8];

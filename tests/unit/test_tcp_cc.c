@@ -53,6 +53,7 @@ START_TEST(slow_start_counts_bytes)
 }
 END_TEST
 
+/* RFC 3465 2.1 */
 START_TEST(avoidance_adds_a_segment_a_window)
 {
     w.pcb->ssthresh = 10 * MSS;
@@ -95,6 +96,7 @@ static void fly(uint32_t used)
 
 /* RFC 2861 3.2: each retransmission timeout in which less than half was used takes half of the
  * difference away; ssthresh stays where slow start shall end. */
+/* RFC 7661 */
 START_TEST(window_that_is_not_used_shrinks)
 {
     w.pcb->cwnd = 100 * MSS;
@@ -231,7 +233,7 @@ static double cubic_at(double w_max, double t_s)
     return 0.4 * pow(t_s - k, 3) + w_max;
 }
 
-/* RFC 9438 4.2, 4.4, 4.5: K is 10.9 s for a window of 1,750 segments. */
+/* RFC 9438 4.2, 4.4 to 4.6: K is 10.9 s for a window of 1,750 segments. */
 START_TEST(cubic_follows_the_curve)
 {
     lose_at(1750);

@@ -104,7 +104,7 @@ START_TEST(thresholds_are_bounded)
 }
 END_TEST
 
-/* 4.3: once ssthresh is known, slow start is as it was. */
+/* 4.3: once ssthresh is known, slow start is as it was (RFC 9406 4.3). */
 START_TEST(only_the_first_slow_start)
 {
     round_trip(100000, 10);

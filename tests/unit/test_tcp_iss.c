@@ -6,6 +6,7 @@ static const struct endpoint *local(void)
     return &w.pcb->local;
 }
 
+/* RFC 9293 3.4.1, MUST-8 */
 START_TEST(iss_rises_with_time)
 {
     uint32_t a = tcp_iss_choose(&w.tcp, local(), &w.pcb->remote);
@@ -33,6 +34,7 @@ START_TEST(iss_of_other_flows_tells_nothing)
 }
 END_TEST
 
+/* RFC 9293 3.4.1, MUST-9 */
 START_TEST(iss_depends_on_the_secret)
 {
     uint32_t a = tcp_iss_choose(&w.tcp, local(), &w.pcb->remote);
@@ -42,6 +44,7 @@ START_TEST(iss_depends_on_the_secret)
 }
 END_TEST
 
+/* RFC 7323 5.4, 7.1 */
 START_TEST(timestamp_offset_is_the_flow_s)
 {
     struct endpoint other = w.pcb->remote;

@@ -21,6 +21,7 @@ static const bool legal[STATES][STATES] = {
     [TCP_TIME_WAIT] = {[TCP_CLOSED] = true},
 };
 
+/* RFC 9293 3.3.2 */
 START_TEST(legal_edges)
 {
     for (int from = 0; from < STATES; from++) {

@@ -42,6 +42,7 @@ START_TEST(minimum_is_forgotten)
 }
 END_TEST
 
+/* RFC 6298 2.4 */
 START_TEST(bounds)
 {
     for (int i = 0; i < 200; i++)
@@ -55,6 +56,7 @@ START_TEST(bounds)
 }
 END_TEST
 
+/* RFC 6298 5.5 */
 START_TEST(backoff)
 {
     tcp_rtt_sample(w.pcb, 100000); /* RTO 300 ms */
@@ -92,6 +94,7 @@ START_TEST(one_segment_is_timed)
 }
 END_TEST
 
+/* RFC 6298 3 */
 START_TEST(what_is_sent_again_is_not_timed)
 {
     struct tcp_seg seg = {.flags = TCP_ACK, .ack = 1000};

@@ -23,6 +23,7 @@ START_TEST(window_scale_fits_the_buffer)
 }
 END_TEST
 
+/* RFC 7323 2.2 */
 START_TEST(syn_window_is_whole_segments)
 {
     w.pcb->rcv_wscale = 7;
@@ -143,6 +144,7 @@ START_TEST(writable_when_a_third_is_free)
 }
 END_TEST
 
+/* RFC 6691, RFC 9293 MUST-16 */
 START_TEST(mss_of_a_path)
 {
     ck_assert_uint_eq(w.pcb->adv_mss, 1460);

@@ -83,6 +83,7 @@ START_TEST(every_length_and_alignment)
 END_TEST
 
 /* However the bytes are cut, odd and empty pieces included, the sum is that of the whole. */
+/* RFC 1071 2 */
 START_TEST(random_splits)
 {
     static uint8_t data[70000];
@@ -131,6 +132,7 @@ START_TEST(pseudo_ipv4)
 }
 END_TEST
 
+/* RFC 8200 8.1 */
 START_TEST(pseudo_ipv6)
 {
     static const uint8_t head[40] = {0x20, 0x01,        0x0d, 0xb8, [15] = 1, 0x20, 0x01,    0x0d,

@@ -10,6 +10,7 @@ static const uint8_t plain[] = {0x02, 0, 0, 0, 0, 0x0b, 0x02, 0, 0, 0, 0, 0x0a, 
 static const uint8_t tagged[] = {0x02, 0, 0,    0,    0,    0x0b, 0x02, 0,    0,
                                  0,    0, 0x0a, 0x81, 0x00, 0xe1, 0x23, 0x86, 0xdd};
 
+/* RFC 894 */
 START_TEST(parses_plain)
 {
     struct eth_hdr h;
@@ -19,6 +20,22 @@ START_TEST(parses_plain)
     ck_assert_mem_eq(h.src.b, plain + 6, 6);
     ck_assert_uint_eq(h.type, ETHTYPE_IPV4);
     ck_assert_uint_eq(h.vlan, 0);
+    ck_assert_uint_eq(h.hdr_bytes, 14);
+}
+END_TEST
+
+/* A length in place of the type, as IEEE 802.3 has it, is no type that anybody knows (RFC
+ * 1122 2.3.3).
+ */
+START_TEST(length_is_no_type)
+{
+    uint8_t frame[sizeof(plain)];
+    struct eth_hdr h;
+
+    memcpy(frame, plain, sizeof(frame));
+    put_be16(frame + 12, 0x0026);
+    ck_assert_int_eq(eth_parse(frame, sizeof(frame), &h), 0);
+    ck_assert_uint_eq(h.type, 0x0026);
     ck_assert_uint_eq(h.hdr_bytes, 14);
 }
 END_TEST
@@ -102,6 +119,7 @@ TCase *test_wire_eth(void)
     TCase *t = tcase_create("eth");
 
     tcase_add_test(t, parses_plain);
+    tcase_add_test(t, length_is_no_type);
     tcase_add_test(t, parses_tagged);
     tcase_add_test(t, second_tag_is_left);
     tcase_add_test(t, truncated);

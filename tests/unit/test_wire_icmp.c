@@ -6,6 +6,7 @@
 
 #include "test_wire.h"
 
+/* RFC 792 */
 START_TEST(parses_echo)
 {
     uint8_t p[] = {8, 0, 0, 0, 0x12, 0x34, 0x00, 0x07, 'p', 'i', 'n', 'g', '!'};
@@ -20,6 +21,7 @@ START_TEST(parses_echo)
 }
 END_TEST
 
+/* RFC 1191 4 */
 START_TEST(parses_fragmentation_needed)
 {
     uint8_t p[36] = {3, 4, 0, 0, 0, 0, 0x05, 0x14};

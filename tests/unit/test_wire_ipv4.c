@@ -93,6 +93,7 @@ START_TEST(trailing_padding)
 END_TEST
 
 /* All versions, header lengths and total lengths over 24 bytes, each with its right checksum. */
+/* RFC 1122 3.2.1.1 */
 START_TEST(hostile_lengths)
 {
     for (unsigned first = 0; first < 256; first++) {
@@ -112,6 +113,7 @@ START_TEST(hostile_lengths)
 }
 END_TEST
 
+/* RFC 1122 3.2.1.2 */
 START_TEST(wrong_checksum)
 {
     uint8_t p[24];
@@ -185,6 +187,7 @@ static const struct option_case {
     {"\x01\x01\x01\x1e", 4, false, false},                 /* a type and no length */
 };
 
+/* RFC 791 3.1, RFC 1122 3.2.1.8 */
 START_TEST(options)
 {
     const struct option_case *c = &option_cases[_i];

@@ -117,7 +117,7 @@ START_TEST(hostile_lengths)
 }
 END_TEST
 
-/* An option of a wrong length is passed over, those behind it count. */
+/* An option of a wrong length is passed over, those behind it count (RFC 9293 MUST-7). */
 START_TEST(wrong_length_is_skipped)
 {
     struct tcp_options o;
@@ -128,6 +128,7 @@ START_TEST(wrong_length_is_skipped)
 }
 END_TEST
 
+/* RFC 9293 MUST-6 */
 START_TEST(unknown_is_skipped)
 {
     struct tcp_options o;
@@ -269,6 +270,7 @@ START_TEST(timestamps_alone)
 }
 END_TEST
 
+/* RFC 7413 4.1.1 */
 START_TEST(fast_open)
 {
     struct tcp_options o = {.has_tfo = true}, back;
