@@ -265,7 +265,10 @@ void tcp_retransmit_persist(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_output(tcp, pcb);
     if (pcb->snd_nxt != before || !pcb->persist)
         return;
-    if (pcb->starved) { /* that is our own trouble, and no probe would get out */
+    if (pcb->starved) { /* that is our own trouble, not the peer's; one segment may find room */
+        tcp_output_probe(tcp, pcb);
+        if (!pcb->persist)
+            return;
         if (pcb->backoff < STARVED_BACKOFF)
             pcb->backoff++;
         tcp_timer_rexmt(tcp, pcb,
