@@ -250,7 +250,7 @@ static int outer_make(struct epset *set, int epfd)
     return r;
 }
 
-static void notify(void *item, uint32_t fired);
+static bool notify(void *item, uint32_t fired);
 
 /* Gives the set an instance to sleep in, with its first socket. 0 or -errno. */
 static int attach(struct epset *set, int epfd)
@@ -439,9 +439,11 @@ void epset_spent_item(struct epitem *it)
     it->waiter->mask = 0;
 }
 
-/* The socket became ready, after the entry. The item may be gone. */
-static void notify(void *item, uint32_t fired)
+/* The socket became ready, after the entry. The item may be gone. True: whoever looks at the set
+ * from outside sees it. */
+static bool notify(void *item, uint32_t fired)
 {
+    bool outside = false;
     lock_take(&epset_lock);
     struct epitem *it = epitem_of(item);
     if (it && it->set->epoch == epset_epoch) {
@@ -452,9 +454,11 @@ static void notify(void *item, uint32_t fired)
             epready_push(&set->ready, it);
             epset_wake(set);
             epset_settle_outer(set, true);
+            outside = set->raised;
         }
     }
     lock_give(&epset_lock);
+    return outside;
 }
 
 /* After a change of what it waits for: is it ready already? */

@@ -17,6 +17,10 @@
  * one process at a time. What must happen after the lock was given back (waking threads, ringing
  * other processes) is collected before, from the list of fired waiters, and done then.
  *
+ * A call of the program takes what is in the ring before it does its own work, as the kernel's soft
+ * interrupts would have done by then: so a thread that does not wait finds what has come, too, and
+ * the service thread need not run beside it (engine_wait.c).
+ *
  * The deadline timer is a timerfd. Arming it costs a system call, so it is only moved when the
  * stack's next deadline is earlier than what it is set to; when it goes off too early it is simply
  * set again.
@@ -41,6 +45,7 @@
 #include "io/trace.h"
 
 #define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
+#define CALL_BUDGET 32   /* frames that a call takes off the ring on its way */
 #define TRIM_EVERY  4096 /* entries between giving back idle memory */
 #define TRIM_RUNS   64
 #define WAKE_BATCH  64
@@ -53,7 +58,7 @@ void engine_set_hooks(const struct engine_hooks *hooks)
 {
     engine.hooks = hooks;
 }
-void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired))
+void engine_set_epoll_notify(bool (*fn)(void *item, uint32_t fired))
 {
     engine.epoll_notify = fn;
 }
@@ -130,13 +135,25 @@ void engine_thaw(void)
 
 static void renew(void);
 
-struct stack *engine_enter(void)
+struct stack *engine_service_enter(void)
 {
     if (__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
         renew();
     lock();
     stack_enter(engine.st, clock_now_us(), &engine.env);
     return engine.st;
+}
+
+struct stack *engine_enter(void)
+{
+    struct stack *st = engine_service_enter();
+    if (engine.running) {
+        uint32_t *calls = &engine.sh->calls;
+        __atomic_store_n(calls, *calls + 1, __ATOMIC_RELAXED);
+        if (link_packet_ready(engine.link))
+            (void)engine.link->ops->receive(engine.link, st, CALL_BUDGET);
+    }
+    return st;
 }
 
 static void arm(uint64_t deadline_us)
@@ -182,38 +199,56 @@ static bool collect(struct wakes *wakes)
     return more;
 }
 
-static void wake(const struct wakes *wakes)
+/* True when somebody was woken whom a frame would not have woken. */
+static bool wake(const struct wakes *wakes)
 {
+    bool needed = false;
     for (size_t i = 0; i < wakes->n; i++) {
         const struct wake *k = &wakes->w[i];
         if (k->word)
-            engine_wake_word(k->word);
+            needed |= engine_wake_word(k->word);
         else if (engine.epoll_notify && k->item)
-            engine.epoll_notify(k->item, k->fired);
+            needed |= engine.epoll_notify(k->item, k->fired);
     }
+    return needed;
 }
 
-void engine_leave(void)
+/* *rang: the bells of other processes were rung. */
+static bool leave(bool *rang)
 {
     struct wakes wakes;
 
     stack_leave(engine.st);
     arm(stack_next_deadline(engine.st));
-    if (engine.st->any_doorbell)
-        engine_bell_ring_others();
+    *rang = engine.st->any_doorbell && engine_bell_ring_others();
     if (++engine.tick >= TRIM_EVERY) {
         engine.tick = 0;
         arena_map_trim(engine.st->net.arena, TRIM_RUNS);
     }
     bool more = collect(&wakes);
     unlock();
-    wake(&wakes);
+    bool needed = wake(&wakes);
     while (more) {
         lock();
         more = collect(&wakes);
         unlock();
-        wake(&wakes);
+        needed |= wake(&wakes);
     }
+    return needed;
+}
+
+void engine_leave(void)
+{
+    bool rang;
+    (void)leave(&rang);
+}
+
+bool engine_service_leave(void)
+{
+    bool rang, needed = leave(&rang);
+    if (rang)
+        engine_service_last();
+    return needed;
 }
 
 /* ---- the loop's callbacks, within an entry ---- */
@@ -255,13 +290,14 @@ static void on_hostnet(void)
 
 void engine_run(void)
 {
+    bool link = link_packet_ready(engine.link); /* before the entry takes frames in */
     struct stack *st = engine_enter();
-    bool link = link_packet_ready(engine.link), timer = engine.armed_us <= st->net.now_us;
+    bool timer = engine.armed_us <= st->net.now_us;
     if (!engine.loop) { /* see limp() */
         engine_on_link();
         stack_poll(st);
     } else {
-        if (link)
+        if (link_packet_ready(engine.link))
             loop_dispatch(engine.loop, LOOP_LINK);
         if (timer)
             loop_dispatch(engine.loop, LOOP_TIMER);

@@ -58,8 +58,8 @@ bool engine_host_mode(void);
  * host mode the host's own addresses as destination)? */
 bool engine_is_kernel_destination(const struct ip_addr *dst);
 
-/* Takes the stack's lock and opens an entry at the present time. Not recursive. Repairs the stack
- * if the last owner died. */
+/* Takes the stack's lock, opens an entry at the present time, and takes in frames that have come.
+ * Not recursive. Repairs the stack if the last owner died. */
 struct stack *engine_enter(void);
 /* Ends the entry: output, timer, unlock, then wakes fired waiters (futex; epoll through the notify
  * function). */
@@ -86,8 +86,9 @@ void engine_epoll_detach(int epfd);
 void engine_run(void);
 /* Called after the lock is released for each fired waiter of kind WAITER_EPOLL of this process
  * (w->item says which; w->fired holds the bits). The waiter may have been freed meanwhile: only the
- * item is passed. */
-void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired));
+ * item is passed. fn's answer: may this wake a thread that does not wait for the engine's
+ * descriptors itself? */
+void engine_set_epoll_notify(bool (*fn)(void *item, uint32_t fired));
 
 /* Moves fd to a high number that the program will not meet, close-on-exec, and remembers it as
  * private; the new number or -errno. */

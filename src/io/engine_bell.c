@@ -42,9 +42,10 @@ void engine_on_bell(void)
     /* What fired is on the list that engine_leave() looks at. */
 }
 
-void engine_bell_ring_others(void)
+bool engine_bell_ring_others(void)
 {
     struct sockaddr_un un;
+    bool rang = false;
     struct stack *st = engine.st;
     st->any_doorbell = false;
     for (struct proc *p = slab_next(&st->procs, NULL); p; p = slab_next(&st->procs, p)) {
@@ -54,5 +55,7 @@ void engine_bell_ring_others(void)
         socklen_t len = engine_bell_name(p->id, &un);
         (void)sendto(engine.fds[LOOP_DOORBELL], "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
                      (struct sockaddr *)&un, len);
+        rang = true;
     }
+    return rang;
 }

@@ -26,6 +26,7 @@ struct engine_shared {
     uint32_t ifindex;
     bool vnet;
     bool closed_lost; /* last-close events were lost */
+    uint32_t calls; /* entries that were not a service thread's, in all processes */
 };
 
 /* Where a thread sleeps (engine_seat.c). */
@@ -58,12 +59,16 @@ struct engine {
     uint64_t armed_us; /* what the timerfd is set to; TIMER_NEVER: not */
     pthread_t service;
     bool service_started;
-    void (*epoll_notify)(void *item, uint32_t fired);
+    bool (*epoll_notify)(void *item, uint32_t fired);
 };
 
 extern struct engine engine;
 
 /* ---- engine.c ---- */
+/* An entry of the service thread: not a call of the program. The second is true when it woke
+ * somebody whom a frame would not have woken. */
+struct stack *engine_service_enter(void);
+bool engine_service_leave(void);
 /* Drains the link; the callbacks of the loop. Within an entry. */
 void engine_on_link(void);
 void engine_on_timer(void);
@@ -77,8 +82,9 @@ void engine_door_close(void);
 
 /* ---- engine_wait.c ---- */
 #define LIMP_US 2000u
-/* *word was set: wakes the thread that sleeps on it, if one does. Does not touch the word. */
-void engine_wake_word(uint32_t *word);
+/* *word was set: wakes the thread that sleeps on it, if one does. Does not touch the word. True
+ * when there may be one that sleeps on nothing else. */
+bool engine_wake_word(uint32_t *word);
 int engine_service_start(void);
 void engine_wait_forget(void); /* in a forked child: the other threads are gone */
 
@@ -93,6 +99,8 @@ void engine_seat_release(void);
 bool engine_seat_kick(const uint32_t *word);
 void engine_seats_forget(void); /* in a forked child */
 int engine_service_open(void);  /* engine.service_epfd; 0 or -errno */
+/* The service thread becomes the last that the kernel asks, in all processes. 0 or -errno. */
+int engine_service_last(void);
 
 /* ---- engine_closed.c: last-close events ---- */
 int engine_closed_open(void); /* descriptor or -errno */
@@ -103,7 +111,7 @@ int engine_bell_open(void); /* descriptor or -errno */
 socklen_t engine_bell_name(uint32_t id,
                            struct sockaddr_un *un); /* of the process with this proc.id */
 void engine_on_bell(void);
-/* Rings the bells of the other processes whose waiters fired. Within an entry. */
-void engine_bell_ring_others(void);
+/* Rings the bells of the other processes whose waiters fired; were there any? Within an entry. */
+bool engine_bell_ring_others(void);
 
 #endif

@@ -90,8 +90,7 @@ static int add_plain(int epfd, int fd, uint64_t data)
     return epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
-/* The service thread stays the last that the kernel asks. */
-static int service_last(void)
+int engine_service_last(void)
 {
     remove_sources(engine.service_epfd);
     return add_sources(engine.service_epfd, false);
@@ -113,7 +112,7 @@ int engine_service_open(void)
 int engine_epoll_attach(int epfd)
 {
     int err = add_sources(epfd, true);
-    return err ? err : service_last();
+    return err ? err : engine_service_last();
 }
 
 void engine_epoll_detach(int epfd)
@@ -135,7 +134,7 @@ static bool open_seat(struct seat *s)
     s->kick = engine_fd_take(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     s->epfd = engine_fd_take(epoll_create1(EPOLL_CLOEXEC));
     if (s->kick >= 0 && s->epfd >= 0 && add_sources(s->epfd, false) == 0 &&
-        add_plain(s->epfd, s->kick, ENGINE_KICK) == 0 && service_last() == 0)
+        add_plain(s->epfd, s->kick, ENGINE_KICK) == 0 && engine_service_last() == 0)
         return true;
     close_seat(s);
     return false;

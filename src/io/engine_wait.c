@@ -20,6 +20,14 @@
  * service thread sleeps on; when no thread waits, it is woken. The events are level-triggered: a
  * frame that arrives while everybody is busy is found at the next wait.
  *
+ * A thread of the program that is awake takes what has come when it makes its next call. So while
+ * calls are being made, the service thread does not run beside them, frame by frame: it naps, and
+ * looks every NAP_US. When a nap has passed without a call, it waits for frames again. It does not
+ * nap either while it wakes threads that nobody else would wake (engine_service_leave).
+ *
+ * In a family of processes a frame may wake one that it is not for, and this one rings the other's
+ * doorbell. A service thread to which that happens goes behind the others in the kernel's order.
+ *
  * A word is set before anybody is woken, and looked at between announcing oneself (seat.word) and
  * sleeping. What is announced is only a hint to the waker and never has to be undone: a thread that
  * left by siglongjmp costs a needless kick.
@@ -37,6 +45,7 @@
 
 #define SERVICE_STACK_BYTES (512u << 10)
 #define EVENTS_MAX          8
+#define NAP_US              500u
 /* Threads that wait for our sockets alone can do without a seat; one asleep in a seat is enough to
  * serve the link for all of them. */
 #define SEATS_BLOCKED 32u
@@ -47,12 +56,14 @@ static __thread uint32_t *own_word __attribute__((tls_model("initial-exec")));
 /* Threads asleep without a seat; more, once one has left by siglongjmp. */
 static uint32_t on_futex;
 
-void engine_wake_word(uint32_t *word)
+bool engine_wake_word(uint32_t *word)
 {
     if (word == own_word || engine_seat_kick(word))
-        return;
-    if (__atomic_load_n(&on_futex, __ATOMIC_SEQ_CST) > 0)
-        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+        return false;
+    if (__atomic_load_n(&on_futex, __ATOMIC_SEQ_CST) == 0)
+        return false;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    return true;
 }
 
 void engine_wait_forget(void)
@@ -86,19 +97,37 @@ static bool sleep_end(void)
     return engine.hooks && engine.hooks->sleep_end();
 }
 
-/* Runs what the events name; seat is where they come from, NULL: the service thread. */
+/* Does the event still ask for something to be run? A frame may have been taken by another thread
+ * meanwhile; an error of the packet socket is to be cleared. */
+static bool is_pending(const struct epoll_event *ev)
+{
+    if (ev->data.u64 == LOOP_LINK)
+        return ev->events & EPOLLERR || link_packet_ready(engine.link);
+    return ev->data.u64 != ENGINE_KICK;
+}
+
+/* Within an entry. */
+static void run(const struct epoll_event *ev, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (is_pending(&ev[i]))
+            loop_dispatch(engine.loop, (enum loop_source)ev[i].data.u64);
+}
+
+/* Runs what the events of a seat name. */
 static void serve(const struct seat *seat, const struct epoll_event *ev, int n)
 {
-    if (n <= 0)
-        return;
-    engine_enter();
+    bool pending = false;
     for (int i = 0; i < n; i++) {
         uint64_t count;
-        if (ev[i].data.u64 != ENGINE_KICK)
-            loop_dispatch(engine.loop, (enum loop_source)ev[i].data.u64);
-        else if (read(seat->kick, &count, sizeof(count)) < 0)
-            continue;
+        pending |= is_pending(&ev[i]);
+        if (ev[i].data.u64 == ENGINE_KICK && read(seat->kick, &count, sizeof(count)) < 0)
+            continue; /* it was another's, who had this seat before */
     }
+    if (!pending)
+        return;
+    engine_enter();
+    run(ev, n);
     engine_leave();
 }
 
@@ -304,14 +333,55 @@ int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_
 
 /* ---- the service thread ---- */
 
+static uint32_t calls(void)
+{
+    return __atomic_load_n(&engine.sh->calls, __ATOMIC_RELAXED);
+}
+
+/* Runs what the events name. True when somebody was woken whom frames do not wake. */
+static bool service_run(const struct epoll_event *ev, int n)
+{
+    if (n <= 0)
+        return false;
+    engine_service_enter();
+    run(ev, n);
+    return engine_service_leave();
+}
+
+/* The event of a frame among n; n: there is none. */
+static int frame_in(const struct epoll_event *ev, int n)
+{
+    int i = 0;
+    while (i < n && (ev[i].data.u64 != LOOP_LINK || ev[i].events & EPOLLERR))
+        i++;
+    return i;
+}
+
 static void *service(void *arg)
 {
+    const struct timespec nap = {.tv_nsec = NAP_US * 1000};
     struct epoll_event ev[EVENTS_MAX];
+    uint32_t before = calls();
+    bool napping = false;
     (void)arg;
     if (engine.hooks && engine.hooks->thread_start)
         engine.hooks->thread_start();
-    for (;;)
-        serve(NULL, ev, epoll_wait(engine.service_epfd, ev, EVENTS_MAX, -1));
+    for (;;) {
+        int n = epoll_wait(engine.service_epfd, ev, EVENTS_MAX, napping ? 0 : -1);
+        int frame = frame_in(ev, n);
+        bool called = calls() != before;
+        before = calls();
+        if (napping && called) {
+            if (frame < n) /* is for those who call */
+                ev[frame] = ev[--n];
+            (void)service_run(ev, n);
+        } else {
+            napping = frame < n && called;
+            napping &= !service_run(ev, n);
+        }
+        if (napping)
+            nanosleep(&nap, NULL);
+    }
     return NULL;
 }
 

@@ -24,7 +24,7 @@ static const struct engine_hooks *hooks;
 static struct config config;
 static struct stack *stack;
 static struct proc *proc;
-static void (*notify)(void *item, uint32_t fired);
+static bool (*notify)(void *item, uint32_t fired);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int drop(void *ctx, struct netif *nif, const struct frame *f)
@@ -195,7 +195,7 @@ int engine_epoll_attach(int epfd)
     return 0;
 }
 void engine_epoll_detach(int epfd) {}
-void engine_set_epoll_notify(void (*fn)(void *item, uint32_t fired))
+void engine_set_epoll_notify(bool (*fn)(void *item, uint32_t fired))
 {
     notify = fn;
 }

@@ -269,6 +269,45 @@ START_TEST(service_thread)
 }
 END_TEST
 
+/* A call takes in what has come: here nobody else can. */
+START_TEST(calls_take_frames_in)
+{
+    struct config c = own_config();
+    int peer;
+    char got;
+
+    start(&c);
+    struct end e = end_pair(&peer);
+    engine_freeze();
+    for (int i = 0; i < 50; i++) {
+        peer_send(peer, "x", 1);
+        UNTIL(link_packet_ready(engine.link));
+        ck_assert_int_eq(end_try_recv(&e, &got, 1), 1);
+    }
+    engine_thaw();
+}
+END_TEST
+
+/* A thread that makes one call after the other, and never waits, keeps the service thread from
+ * frames, but not from timers. */
+START_TEST(calls_without_end)
+{
+    struct config c = own_config();
+    uint64_t deadline = clock_now_us() + PATIENCE_US;
+    int peer;
+
+    start(&c);
+    struct end e = end_pair(&peer);
+    peer_send(peer, "x", 1);
+    for (uint64_t acks = 0; acks == 0;) {
+        engine_enter();
+        acks = e.so->tcp ? engine.st->tcp.stats.delayed_acks : 0;
+        engine_leave();
+        ck_assert_uint_lt(clock_now_us(), deadline);
+    }
+}
+END_TEST
+
 /* ---- more wakes than one batch holds ---- */
 
 #define CROWD 200
@@ -303,11 +342,12 @@ END_TEST
 static unsigned notified; /* atomic */
 static uint32_t notified_bits;
 
-static void on_notify(void *item, uint32_t fired)
+static bool on_notify(void *item, uint32_t fired)
 {
     ck_assert_ptr_eq(item, &notified);
     __atomic_fetch_or(&notified_bits, fired, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&notified, 1, __ATOMIC_SEQ_CST);
+    return false;
 }
 
 static void epoll_waiter(const struct end *e, uint32_t mask)
@@ -398,6 +438,8 @@ TCase *test_engine_wait(void)
     tcase_add_loop_test(tc, many_threads, 0, 2);
     tcase_add_loop_test(tc, threads_wake_each_other, 0, 2);
     tcase_add_loop_test(tc, service_thread, 0, 2);
+    tcase_add_test(tc, calls_take_frames_in);
+    tcase_add_test(tc, calls_without_end);
     tcase_add_test(tc, crowd_of_threads);
     tcase_add_test(tc, crowd_of_items);
     tcase_add_test(tc, epoll_instance);
