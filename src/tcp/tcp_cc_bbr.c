@@ -16,9 +16,10 @@
  *   REFILL     1     2      one round
  *   UP         1.25  2.25   no more comes, or too many losses
  *
- * The model sees every ACK (control()) and every loss (lost()). Losses outside of probing lower
- * short-term bounds; there is no halving and no proportional rate reduction. ECN is not heeded. The
- * state is large, so that it is an object of its own, which only connections with BBR have.
+ * The model sees every ACK (control()) and every loss (lost()). Many losses outside of probing
+ * lower short-term bounds; there is no halving and no proportional rate reduction. ECN is not
+ * heeded. The state is large, so that it is an object of its own, which only connections with BBR
+ * have.
  */
 #include "tcp/tcp_cc_bbr.h"
 
@@ -190,7 +191,7 @@ static void adapt_long_term(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr
         if (tcp_cc_bbr_is_probe_bw(b) && !rs->app_limited)
             tcp_cc_bbr_advance_max_bw(b);
     }
-    if (b->too_high || (rs->valid && tcp_cc_bbr_is_too_high(rs))) {
+    if (b->too_high || (rs->valid && tcp_cc_bbr_is_too_high(pcb, rs))) {
         bool by_loss = b->too_high != 0;
         uint64_t inflight = by_loss ? b->too_high : rs->tx_in_flight;
         b->too_high = 0;
@@ -400,6 +401,8 @@ static bool init(struct tcp *tcp, struct tcp_pcb *pcb)
     b->recovery = pcb->recovery;
     b->init_delivered = b->next_round_delivered = b->loss_round_delivered = pcb->delivered;
     b->prior_cwnd = pcb->cwnd;
+    b->round_lost = pcb->lost_total;
+    b->round_delivered = pcb->delivered;
     tcp_cc_bbr_reset_lower_bounds(b);
     enter(b, BBR_STARTUP);
     pcb->pacing_rate = (uint64_t)pcb->cwnd * 1000000 /

@@ -63,6 +63,7 @@ struct tcp_bbr {
 
     /* signals of the last round */
     uint64_t loss_round_delivered, bw_latest, inflight_latest;
+    uint64_t round_delivered, round_lost; /* pcb's when it began */
     bool loss_round_start, loss_in_round;
     uint8_t loss_events; /* ACKs of this round that told of losses */
 
@@ -105,7 +106,7 @@ uint64_t tcp_cc_bbr_with_headroom(const struct tcp_pcb *pcb, const struct tcp_bb
 uint64_t tcp_cc_bbr_target(const struct tcp_pcb *pcb, const struct tcp_bbr *b);
 uint64_t tcp_cc_bbr_extra_acked(const struct tcp_bbr *b);
 /* Has the volume that rs speaks of lost too much? */
-bool tcp_cc_bbr_is_too_high(const struct tcp_rate *rs);
+bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_rate *rs);
 
 void tcp_cc_bbr_start_round(const struct tcp_pcb *pcb, struct tcp_bbr *b);
 void tcp_cc_bbr_reset_full_bw(struct tcp_bbr *b);

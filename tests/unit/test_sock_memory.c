@@ -17,6 +17,7 @@ static void play_stream(void)
     if (l) {
         sock_setsockopt(l, SOL_IP, IP_MULTICAST_TTL, &one, sizeof(one));
         sock_setsockopt(l, IPPROTO_TCP, TCP_SAVE_SYN, &one, sizeof(one));
+        sock_setsockopt(l, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3);
         if (sock_bind(l, (struct sockaddr *)&at, sizeof(at)) == 0)
             sock_listen(l, 5);
     }
