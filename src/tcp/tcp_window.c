@@ -2,8 +2,8 @@
  * Buffers and the windows made of them.
  *
  * Receive window (RFC 9293 3.8.6). Half of rcvbuf_bytes is offered to the peer, as Linux does: the
- * other half stands for overhead. Linux learns that large flows have less of it; here three
- * quarters of what autotuning adds are offered. The right edge never moves left (SHLD-14), and
+ * other half stands for overhead. Linux learns that large flows have less of it; here five eighths
+ * of what autotuning adds are offered. The right edge never moves left (SHLD-14), and
  * moves right only by a segment or half the buffer at least (3.8.6.2.2, receiver's silly window
  * avoidance).
  *
@@ -30,7 +30,7 @@ static uint64_t rcvbuf_for(uint64_t window)
 {
     uint64_t base = TCP_RCVBUF_DEFAULT / 2;
 
-    return window <= base ? 2 * window : TCP_RCVBUF_DEFAULT + (window - base) * 4 / 3;
+    return window <= base ? 2 * window : TCP_RCVBUF_DEFAULT + (window - base) * 8 / 5;
 }
 
 uint32_t tcp_window_capacity(const struct tcp_pcb *pcb)
@@ -38,7 +38,7 @@ uint32_t tcp_window_capacity(const struct tcp_pcb *pcb)
     uint32_t cap = pcb->conf.rcvbuf_bytes / 2;
 
     if (is_tuned(pcb))
-        cap += (pcb->conf.rcvbuf_bytes - TCP_RCVBUF_DEFAULT) / 4;
+        cap += (pcb->conf.rcvbuf_bytes - TCP_RCVBUF_DEFAULT) / 8;
     if (pcb->conf.window_clamp)
         cap = u32_min(cap, pcb->conf.window_clamp);
     return u32_min(cap, TCP_WINDOW_MAX);

@@ -77,7 +77,7 @@ SCRIPT(blocks_in_any_order, TEN_OUT, SACK(MS(10), 0, R(6, 10), R(1, 2), R(3, 5))
        SEG(5), SACK(MS(5), 0, R(3, 5), R(6, 10), R(1, 2)), QUIET(MS(1)), SACK(MS(5), 5, R(6, 10)),
        ACKED(MS(10), 10), QUIET(SEC(1)))
 
-/* 6.2 step 2: a lost retransmission shows when what was sent after it arrives. */
+/* RFC 8985 6.1, 6.2 step 2: a lost retransmission shows when what was sent after it arrives. */
 SCRIPT(lost_retransmission, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 4)), SEG(0),
        SACK(MS(1), 0, R(1, 6)), SACK(MS(1), 0, R(1, 8)), SEG(10), SEG(11), SACK(MS(1), 0, R(1, 10)),
        SEG(12), SEG(13), SACK(MS(9), 0, R(1, 12)), SEG(0), SEG(14), SEG(15), QUIET(MS(1)))
@@ -149,9 +149,10 @@ SCRIPT(reneging, TEN_OUT, SACK(MS(10), 0, R(1, 10)), SEG(0), ACKED(MS(10), 1), S
 
 /* ---- tail loss probe ---- */
 
+/* RFC 8985 7 */
 SCRIPT(probe_is_the_last_segment, TEN_OUT, LAST_AT(MS(22), 9), SEG_AT(MS(210), 0))
 SCRIPT(probe_is_new_if_it_can_be, TEN_OUT_AND_MORE, SEG_AT(MS(22), 10), SEG_AT(MS(210), 0))
-/* 7.2: the last segment of a round trip may wait for a delayed ACK. */
+/* RFC 8985 7.2: the last segment of a round trip may wait for a delayed ACK. */
 SCRIPT(probe_of_a_single_segment, SACK_OPEN, SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
        OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),

@@ -80,11 +80,12 @@ static void eifel_as_before(struct script *s)
     script_assert(s, s->pcb && s->pcb->cwnd >= 14480 && s->pcb->ssthresh == UINT32_MAX);
     script_assert(s, s->pcb && s->pcb->recovery == TCP_RECOVERY_NONE && !s->pcb->lost_bytes);
 }
-/* RFC 3522 3.2: the segments went at 10 ms, the first one again at 30 and 220. */
+/* RFC 3522 3.2, RFC 4015 3.2: the segments went at 10 ms, the first one again at 30 and 220. */
 SCRIPT(eifel_after_a_timeout, TFEW, TSEG_AT(MS(210), 0), TACK(MS(10), 1, 10), DO(eifel_as_before),
        QUIET(MS(200)))
 SCRIPT(eifel_sees_a_real_loss, TFEW, TSEG_AT(MS(210), 0), TACK(MS(10), 1, 220), TSEG(1), TSEG(2),
        DO(is_not_as_before))
+/* RFC 4015 3 */
 SCRIPT(eifel_in_fast_recovery, TFEW, TACK(MS(10), 0, 10), TACK(0, 0, 10), TACK(MS(10), 0, 10),
        TSEG(0), TACK(MS(1), 10, 10), DO(eifel_as_before), QUIET(SEC(1)))
 

@@ -135,6 +135,7 @@ START_TEST(edges_inside_segments)
 }
 END_TEST
 
+/* RFC 6675: the pipe is what is neither SACKed nor lost, and what was sent again. */
 START_TEST(marks_and_sums)
 {
     uint32_t s = starts[_i];
