@@ -79,6 +79,7 @@ static int set_defer(struct sock *so, const struct sock_opt *opt, const void *va
     while (retrans < UINT8_MAX && defer_seconds(retrans) < v)
         retrans++;
     r->value[SOCK_SLOT_DEFER_RETRANS] = retrans;
+    tcp_config(so->tcp)->defer_accept = (uint8_t)retrans;
     return 0;
 }
 
@@ -299,7 +300,7 @@ const struct sock_opt sock_opt_tcp[] = {
     CONFIG(TCP_KEEPCNT, keep_cnt, 1, 1, TCP_OPT_MAX_COUNT),
     CONFIG(TCP_SYNCNT, syn_retries, 1, 1, TCP_OPT_MAX_COUNT),
     {TCP_LINGER2, OPT_TCP, OPT_SLOT, SOCK_SLOT_LINGER2_S, .set = set_linger2},
-    FN(TCP_DEFER_ACCEPT, set_defer, get_defer), /* kept, later */
+    FN(TCP_DEFER_ACCEPT, set_defer, get_defer),
     {TCP_WINDOW_CLAMP, OPT_TCP, OPT_CONFIG, .width = sizeof(uint32_t),
      .offset = offsetof(struct tcp_config, window_clamp), .scale = 1, .set = set_clamp},
     BYTES(TCP_INFO, 4, NULL, get_info),

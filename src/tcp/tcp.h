@@ -92,7 +92,8 @@ struct tcp_config {
     bool fastopen_no_cookie;
     uint32_t keep_idle_ms, keep_intvl_ms; /* defaults 7,200,000 and 75,000 */
     uint8_t keep_cnt;                     /* default 9 */
-    uint8_t syn_retries;                  /* default 6 */
+    uint8_t syn_retries;                  /* default 6; a listener's SYN,ACKs then have 5 */
+    uint8_t defer_accept;                 /* TCP_DEFER_ACCEPT, as a number of SYN,ACKs; 0: off */
     uint8_t ttl, tos;
     uint8_t mtu_discover;             /* enum pmtudisc */
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */

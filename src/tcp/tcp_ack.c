@@ -147,6 +147,10 @@ static bool complete_handshake(struct tcp *tcp, struct tcp_pcb *pcb, const struc
         tcp_reset_reply(tcp, seg);
         return false;
     }
+    if (tcp_listen_defers(pcb, seg)) {
+        pcb->bare_acked = true;
+        return false;
+    }
     if (pcb->parent && !tcp_listen_complete(tcp, pcb))
         return false;
     tcp_established(tcp, pcb, seg);
@@ -157,6 +161,7 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
 {
     struct tcp_acked a;
     bool fin = false;
+    uint32_t oldest;
 
     if (pcb->state == TCP_SYN_RECEIVED) {
         if (!complete_handshake(tcp, pcb, seg))
@@ -165,8 +170,11 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
             return true;
         /* It acknowledges text too, which Fast Open let go before. */
     }
-    /* RFC 5961 5.2; and what was never sent (3.10.7.4) */
-    if (seq_gt(seg->ack, pcb->snd_nxt) || seq_lt(seg->ack, pcb->snd_una - pcb->snd_wnd_max)) {
+    /* RFC 5961 5.2, where nothing older than the connection counts, as in Linux; and what was never
+     * sent (3.10.7.4) */
+    oldest = pcb->snd_una -
+             (pcb->snd.start < pcb->snd_wnd_max ? (uint32_t)pcb->snd.start + 1 : pcb->snd_wnd_max);
+    if (seq_gt(seg->ack, pcb->snd_nxt) || seq_lt(seg->ack, oldest)) {
         tcp_reset_challenge(tcp, pcb);
         return false;
     }

@@ -131,12 +131,19 @@ static bool check_sequence(struct tcp *tcp, struct tcp_pcb *pcb, const struct tc
     return false;
 }
 
+/* Does a RST stand where the peer's own RCV.NXT of ours would have it: behind all that we have told
+ * of by SACK? As Linux. */
+static bool is_behind_sacked(const struct tcp_pcb *pcb, uint32_t seq)
+{
+    return pcb->sack_ok && pcb->ofo.len && seq == pcb->irs + 1 + (uint32_t)tcp_receive_high(pcb);
+}
+
 /* Second: RST (RFC 5961 3.2). */
 static bool check_rst(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
     if (!(seg->flags & TCP_RST))
         return true;
-    if (seg->seq == pcb->rcv_nxt)
+    if (seg->seq == pcb->rcv_nxt || is_behind_sacked(pcb, seg->seq))
         tcp_reset_input(tcp, pcb);
     else
         tcp_reset_challenge(tcp, pcb);

@@ -33,6 +33,7 @@
 #define TCP_QUICKACKS            16u
 #define TCP_RETRIES_1            3u  /* R1: doubt the route */
 #define TCP_RETRIES_2            15u /* R2, as a time: tcp_retransmit_r2_us() */
+#define TCP_SYN_RETRIES          6u
 #define TCP_SYNACK_RETRIES       5u
 #define TCP_ORPHAN_RETRIES       8u
 #define TCP_MAX_ORPHANS          65536u
@@ -285,6 +286,7 @@ struct tcp_pcb {
     bool fast_child;     /* in SYN_RECEIVED: text of the SYN was taken; it may be used */
     bool fast_reply;     /* the SYN,ACK brings a cookie */
     bool syn_text_acked;
+    bool bare_acked; /* in SYN_RECEIVED: the ACK has come, but TCP_DEFER_ACCEPT waits for text */
 
     bool hashed;      /* in tcp->flows */
     bool port_locked; /* bound by the user to this very port */
@@ -459,6 +461,8 @@ int tcp_listen_address(struct tcp *tcp, struct tcp_pcb *child, const struct tcp_
 /* Fills child, whose iss is set, from a SYN with sequence number irs and these options. */
 void tcp_listen_start(struct tcp *tcp, struct tcp_pcb *child, uint32_t irs,
                       const struct tcp_options *opt);
+/* Does TCP_DEFER_ACCEPT make nothing of seg, the last ACK of a child's handshake? */
+bool tcp_listen_defers(const struct tcp_pcb *child, const struct tcp_seg *seg);
 /* The handshake of a child is complete. False: the accept queue is full, the ACK counts as lost. */
 bool tcp_listen_complete(struct tcp *tcp, struct tcp_pcb *child);
 /* The children that were not accepted are reset or forgotten. */
@@ -580,6 +584,9 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
 void tcp_timewait_enter(struct tcp *tcp, struct tcp_pcb *pcb);
 /* May free pcb. */
 void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
+
+/* May a new connection of ours take pcb's flow over? */
+bool tcp_timewait_reusable(const struct tcp *tcp, const struct tcp_pcb *pcb);
 
 /* ---- tcp_window.c ---- */
 

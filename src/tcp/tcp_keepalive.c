@@ -9,6 +9,14 @@
 
 #include "tcp/tcp_int.h"
 
+/* FIN_WAIT_2 without an owner; as Linux not less than three and a half timeouts. */
+static uint64_t linger2_us(const struct tcp_pcb *pcb)
+{
+    uint64_t want = (uint64_t)pcb->conf.linger2_ms * 1000, rto = pcb->rto_us;
+
+    return want > rto * 7 / 2 ? want : rto * 7 / 2;
+}
+
 static void arm_in(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t us)
 {
     timer_set(&tcp->net->timers, &pcb->slow, tcp->net->now_us + us);
@@ -22,7 +30,7 @@ void tcp_keepalive_arm(struct tcp *tcp, struct tcp_pcb *pcb)
         return;
     case TCP_FIN_WAIT_2:
         if (pcb->orphan) {
-            arm_in(tcp, pcb, (uint64_t)pcb->conf.linger2_ms * 1000);
+            arm_in(tcp, pcb, linger2_us(pcb));
             return;
         }
         break;

@@ -7,6 +7,10 @@
  * the accept queue is full, new SYNs are dropped. While the SYN queue is full, they are answered
  * with cookies (tcp_cookie.c). What the peer sends to a child that waits is received as
  * usual; even a child that is reset while it waits is handed out, and its owner sees the error.
+ *
+ * TCP_DEFER_ACCEPT, as in Linux: the ACK alone is not enough, text must come. Meanwhile the child
+ * stays where it is; its SYN,ACK is not sent again until the time is over, and then once more: who
+ * answers that is let in without text.
  */
 #include <errno.h>
 #include <poll.h>
@@ -164,6 +168,7 @@ static void cookie_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_s
         return;
     child->iss = seg->ack - 1;
     child->ecn = ecn ? TCP_ECN_OK : 0;
+    child->conf.defer_accept = 0; /* there is no timer to end the waiting */
     tcp_listen_start(tcp, child, seg->seq - 1, opt);
     child->rcv_adv = child->rcv_nxt + u32_min(tcp_window_capacity(child), 65535);
     enqueue_child(tcp, listener, child, seg);
@@ -188,6 +193,12 @@ void tcp_listen_input(struct tcp *tcp, struct tcp_pcb *listener, struct tcp_seg 
     if (seg->flags & TCP_SYN &&
         !(seg->flags & TCP_FIN)) /* SYN with FIN is nobody's honest segment */
         syn_input(tcp, listener, seg, time_wait);
+}
+
+bool tcp_listen_defers(const struct tcp_pcb *child, const struct tcp_seg *seg)
+{
+    return child->parent && !child->accept_queued &&
+           child->retransmits < child->conf.defer_accept && !seg->len && !(seg->flags & TCP_FIN);
 }
 
 bool tcp_listen_complete(struct tcp *tcp, struct tcp_pcb *child)

@@ -155,6 +155,7 @@ static bool connect_in_use(void *arg, uint16_t port)
     const struct pick *p = arg;
     struct tcp_port *bucket = port_find(p->tcp, port);
     struct endpoint local = {.addr = p->pcb->local.addr, .port = port};
+    const struct tcp_pcb *old;
 
     if (!bucket)
         return false;
@@ -163,7 +164,8 @@ static bool connect_in_use(void *arg, uint16_t port)
     LIST_FOREACH (n, &bucket->others)
         if (container_of(n, struct tcp_pcb, on_port)->port_locked)
             return true;
-    return tcp_flow_find(p->tcp, &local, p->remote) != NULL;
+    old = tcp_flow_find(p->tcp, &local, p->remote);
+    return old && !tcp_timewait_reusable(p->tcp, old);
 }
 
 int tcp_port_pick(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)

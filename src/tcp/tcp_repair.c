@@ -56,7 +56,7 @@ static void doom(struct tcp *tcp, struct tcp_pcb *pcb)
     pcb->state = TCP_CLOSED;
     pcb->error = ECONNRESET;
     pcb->shut = TCP_SHUT_BOTH;
-    pcb->hashed = pcb->ack_now = pcb->output_due = false;
+    pcb->hashed = pcb->ack_now = pcb->output_due = pcb->fast_child = pcb->fast_wait = false;
     if (!pcb->accept_queued)
         pcb->parent = NULL;
 }
@@ -169,6 +169,8 @@ static void repair_pcb(struct tcp *tcp, struct tcp_pcb *pcb)
 /* Decides what becomes of pcb, while all the others still are where they were. */
 static void judge(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    if (!pcb->parent)
+        pcb->accept_queued = false; /* it was being taken out of the queue */
     if (pcb->state == TCP_LISTEN && !pcb->listener)
         pcb->state = TCP_CLOSED; /* tcp_listen() or tcp_close() did not come to its end */
     if (pcb->parent && !pcb->parent->listener) {

@@ -164,7 +164,11 @@ static bool is_time_up(struct tcp *tcp, const struct tcp_pcb *pcb)
     uint64_t since = tcp->net->now_us - pcb->first_rexmt_us;
 
     if (pcb->state == TCP_SYN_SENT || pcb->state == TCP_SYN_RECEIVED) {
-        unsigned max = pcb->parent ? TCP_SYNACK_RETRIES : pcb->conf.syn_retries; /* MUST-23 */
+        unsigned max = pcb->conf.syn_retries; /* MUST-23 */
+        if (pcb->parent && max == TCP_SYN_RETRIES)
+            max = TCP_SYNACK_RETRIES;
+        if (pcb->bare_acked) /* its time may be longer */
+            max = u32_max(max, pcb->conf.defer_accept);
         return pcb->retransmits >= max ||
                (pcb->conf.user_timeout_ms && since >= tcp_retransmit_r2_us(pcb));
     }
@@ -239,7 +243,9 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_rtt_cancel(pcb, pcb->snd_una);
     tcp_mss_refresh(tcp, pcb);
     tcp_probe_blackhole(tcp, pcb);
-    if (syn) {
+    if (syn && pcb->bare_acked && pcb->retransmits + 1 < pcb->conf.defer_accept) {
+        /* Silence, until the time of TCP_DEFER_ACCEPT is over. */
+    } else if (syn) {
         tcp->stats.syn_retrans++;
         tcp->stats.retrans_segs++;
         pcb->retrans_total++;

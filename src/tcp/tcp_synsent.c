@@ -4,6 +4,8 @@
 
 #include "tcp/tcp_int.h"
 
+#define DEFER_ACK_US 200000u
+
 void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
     bool retried = pcb->retransmits > 0;
@@ -82,7 +84,11 @@ bool tcp_synsent_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg
     pcb->soft_error = 0;
     if (seg->flags & TCP_ACK) {
         tcp_established(tcp, pcb, seg);
-        tcp_output_ack_defer(tcp, pcb);
+        /* As Linux: who has TCP_DEFER_ACCEPT here will soon say something that carries the ACK. */
+        if (pcb->conf.defer_accept && !seg->len)
+            tcp_timer_delack(tcp, pcb, tcp->net->now_us + DEFER_ACK_US);
+        else
+            tcp_output_ack_defer(tcp, pcb);
         seg->flags &= (uint8_t)~TCP_SYN;
         seg->seq++;
         return seg->len || seg->flags & TCP_FIN;

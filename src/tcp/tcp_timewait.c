@@ -4,9 +4,15 @@
  *
  * A new SYN of the same flow may end it early when it cannot be an old one (RFC 9293 MUST-12 ff.,
  * RFC 6191): its timestamp is newer than any that was seen, or without timestamps its sequence
- * number is beyond the old connection's.
+ * number is beyond the old connection's. So may a connection of our own that wants the flow, as
+ * Linux with tcp_tw_reuse: with timestamps, and when their clock has moved on for certain.
+ *
+ * A RST does not end it (RFC 1337, F1): it may be an old one, or forged, and the next incarnation
+ * would meet what TIME_WAIT is there to keep away.
  */
 #include "tcp/tcp_int.h"
+
+#define REUSE_AFTER_US 1000000u /* more than a tick of the timestamps' clock */
 
 void tcp_timewait_enter(struct tcp *tcp, struct tcp_pcb *pcb)
 {
@@ -32,6 +38,12 @@ static bool may_reopen(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
     return seq_gt(seg->seq, pcb->rcv_nxt);
 }
 
+bool tcp_timewait_reusable(const struct tcp *tcp, const struct tcp_pcb *pcb)
+{
+    return pcb->state == TCP_TIME_WAIT && pcb->orphan && pcb->ts_ok &&
+           tcp->net->now_us - pcb->ts_recent_at_us > REUSE_AFTER_US;
+}
+
 static bool reopen(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
     struct tcp_pcb *listener = tcp_port_listener(tcp, seg->pkt->nif, &pcb->local, &pcb->remote);
@@ -52,11 +64,11 @@ void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *se
 
     if (may_reopen(pcb, seg) && reopen(tcp, pcb, seg))
         return;
-    if (seg->flags & TCP_RST) {
-        /* RFC 5961 3.2 here too; RFC 1337 would rather ignore it, but Linux does not by default. */
-        if (seg->seq == pcb->rcv_nxt && !old_ts)
-            tcp_pcb_done(tcp, pcb, 0);
+    if (seg->flags & TCP_RST)
         return;
+    if (seg->opt.has_ts && pcb->ts_ok && !old_ts && seg->seq == pcb->rcv_nxt) {
+        pcb->ts_recent = seg->opt.ts_val;
+        pcb->ts_recent_at_us = tcp->net->now_us;
     }
     if (len == 0 && seg->seq == pcb->rcv_nxt && !old_ts)
         return; /* an ACK that changes nothing */

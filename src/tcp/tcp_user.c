@@ -54,15 +54,26 @@ static int connect_local(struct tcp *tcp, struct tcp_pcb *pcb, const struct endp
     if (pcb->path.broadcast || pcb->path.multicast)
         return -ENETUNREACH; /* RFC 9293 MUST-46 */
     pcb->local.addr = pcb->path.src;
-    if (pcb->port)
-        return tcp_flow_find(tcp, &pcb->local, remote) ? -EADDRNOTAVAIL : 0;
+    if (pcb->port) {
+        const struct tcp_pcb *old = tcp_flow_find(tcp, &pcb->local, remote);
+
+        return old && !tcp_timewait_reusable(tcp, old) ? -EADDRNOTAVAIL : 0;
+    }
     err = tcp_port_pick(tcp, pcb, remote);
     return err ? err : tcp_port_get(tcp, pcb);
 }
 
 static void prepare(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    struct tcp_pcb *old = tcp_flow_find(tcp, &pcb->local, &pcb->remote);
+
     pcb->iss = tcp_iss_choose(tcp, &pcb->local, &pcb->remote);
+    if (old) { /* in TIME_WAIT, and gives way: RFC 9293 MUST-12, beyond all its numbers */
+        if (seq_le(pcb->iss, old->snd_nxt + 65535))
+            pcb->iss = old->snd_nxt + 65536 + 1;
+        tcp_pcb_done(tcp, old, 0);
+        tcp->current = pcb;
+    }
     pcb->ts_offset = tcp_iss_ts_offset(tcp, &pcb->local, &pcb->remote);
     pcb->snd_una = pcb->iss;
     pcb->snd_nxt = pcb->iss + 1;

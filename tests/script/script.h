@@ -327,6 +327,7 @@ Suite *undo_suite(void);
 Suite *death_suite(void);
 Suite *listen_suite(void);
 Suite *cookie_suite(void);
+Suite *attack_suite(void);
 Suite *ecn_suite(void);
 Suite *fastopen_suite(void);
 Suite *urgent_suite(void);

@@ -191,9 +191,9 @@ SCRIPT(rst_from_in_front_of_the_fin, CLOSE_WAIT_OPEN, IN(.f = RST, .seq = 1), ER
 SCRIPT(time_wait_acknowledges_the_fin_again, TIME_WAIT_OPEN,
        IN_AT(SEC(30), .f = FIN | ACK, .seq = 1, .ack = 2), OUT(.f = ACK, .seq = 2, .ack = 2),
        QUIET(SEC(60) - 1), PCBS(2), QUIET(1), PCBS(1))
-/* RFC 1337 */
-SCRIPT(time_wait_ends_with_rst, TIME_WAIT_OPEN, IN(.f = RST, .seq = 1), IN(.f = RST, .seq = 3),
-       PCBS(2), IN(.f = RST, .seq = 2), PCBS(1))
+/* RFC 1337, F1 */
+SCRIPT(time_wait_survives_rst, TIME_WAIT_OPEN, IN(.f = RST, .seq = 1), IN(.f = RST, .seq = 3),
+       IN(.f = RST, .seq = 2), PCBS(2), STATE(TCP_TIME_WAIT))
 SCRIPT(time_wait_answers_old_data, TIME_WAIT_OPEN, IN(.f = ACK, .seq = 1, .ack = 2, .len = 5),
        OUT(.f = ACK, .seq = 2, .ack = 2), IN(.f = ACK, .seq = 2, .ack = 2))
 SCRIPT(time_wait_answers_an_old_syn, TIME_WAIT_OPEN, IN(.f = SYN, .seq = 0),
@@ -348,7 +348,7 @@ Suite *close_suite(void)
     suite_add_tcase(s, t);
     t = tcase_create("time wait");
     tcase_add_test(t, time_wait_acknowledges_the_fin_again);
-    tcase_add_test(t, time_wait_ends_with_rst);
+    tcase_add_test(t, time_wait_survives_rst);
     tcase_add_test(t, time_wait_answers_old_data);
     tcase_add_test(t, time_wait_answers_an_old_syn);
     tcase_add_test(t, time_wait_gives_way_to_a_newer_syn);

@@ -89,6 +89,73 @@ SCRIPT(shutdown_of_writing_does_not_stop_listening, LISTEN(5), SHUTDOWN(SHUT_WR)
 SCRIPT(closing_leaves_what_was_accepted, PASSIVE_OPEN, STATE(TCP_ESTABLISHED), SYN_FROM(A),
        DO(take_none), SEND(1), OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1))
 
+/* ---- TCP_DEFER_ACCEPT ---- */
+
+static void defer(struct script *s, uint8_t n)
+{
+    if (s->listener)
+        tcp_config(s->listener)->defer_accept = n;
+}
+static void defer_1(struct script *s)
+{
+    defer(s, 1);
+}
+static void defer_3(struct script *s)
+{
+    defer(s, 3);
+}
+static void defer_7(struct script *s)
+{
+    defer(s, 7);
+}
+#define DEFER(n)   LISTEN(5), DO(defer_##n), IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 1)
+#define SILENT_ACK IN(.f = ACK, .seq = 1, .ack = 1), ACCEPT(-EAGAIN), STATE(TCP_SYN_RECEIVED)
+
+/* The ACK alone is not enough; with text it is. */
+SCRIPT(defer_waits_for_text, DEFER(3), SILENT_ACK, QUIET(MS(500)),
+       IN(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10), OUT(.f = ACK, .seq = 1, .ack = 11),
+       EVENTS(POLLIN | POLLRDNORM, 0), ACCEPT(0), RECV(10))
+SCRIPT(defer_takes_a_fin, DEFER(3), IN(.f = ACK | FIN, .seq = 1, .ack = 1),
+       OUT_AT(MS(40), .f = ACK, .seq = 1, .ack = 2), ACCEPT(0), RECV_EOF)
+/* When its time is over (1 s, 3 s, then 7 s) the SYN,ACK goes once more, and who answers is in. */
+SCRIPT(defer_ends, DEFER(3), SILENT_ACK, OUT_AT(SEC(7), .f = SYN | ACK, .ack = 1),
+       STATE(TCP_SYN_RECEIVED), IN(.f = ACK, .seq = 1, .ack = 1), ACCEPT(0), STATE(TCP_ESTABLISHED))
+SCRIPT(defer_of_one, DEFER(1), SILENT_ACK, OUT_AT(SEC(1), .f = SYN | ACK, .ack = 1),
+       IN(.f = ACK, .seq = 1, .ack = 1), ACCEPT(0))
+SCRIPT(defer_and_never_a_word, DEFER(1), SILENT_ACK, OUT_AT(SEC(1), .f = SYN | ACK, .ack = 1),
+       OUT_AT(SEC(2), .f = SYN | ACK, .ack = 1), OUT_AT(SEC(4), .f = SYN | ACK, .ack = 1),
+       OUT_AT(SEC(8), .f = SYN | ACK, .ack = 1), OUT_AT(SEC(16), .f = SYN | ACK, .ack = 1),
+       QUIET(SEC(32)), PCBS(1))
+/* Longer than SYN,ACKs are sent otherwise. */
+SCRIPT(defer_long, DEFER(7), SILENT_ACK, OUT_AT(SEC(127), .f = SYN | ACK, .ack = 1),
+       IN(.f = ACK, .seq = 1, .ack = 1), ACCEPT(0))
+SCRIPT(defer_without_an_ack_is_as_ever, DEFER(3), OUT_AT(SEC(1), .f = SYN | ACK, .ack = 1),
+       OUT_AT(SEC(2), .f = SYN | ACK, .ack = 1), OUT_AT(SEC(4), .f = SYN | ACK, .ack = 1),
+       IN(.f = ACK, .seq = 1, .ack = 1), ACCEPT(0))
+SCRIPT(defer_is_reset, DEFER(3), SILENT_ACK, IN(.f = RST, .seq = 1), PCBS(1))
+/* On the side that connects it delays the ACK, for the text that will carry it. */
+static void defer_here(struct script *s)
+{
+    if (s->pcb)
+        tcp_config(s->pcb)->defer_accept = 1;
+}
+SCRIPT(defer_of_the_client, CONNECT(0), OUT(.f = SYN), DO(defer_here),
+       IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460), QUIET(MS(50)), SEND(10),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10))
+SCRIPT(defer_of_a_silent_client, CONNECT(0), OUT(.f = SYN), DO(defer_here),
+       IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),
+       OUT_AT(MS(200), .f = ACK, .seq = 1, .ack = 1))
+
+/* TCP_SYNCNT of a listener is about its SYN,ACKs. */
+static void two_syn_acks(struct script *s)
+{
+    if (s->listener)
+        tcp_config(s->listener)->syn_retries = 1;
+}
+SCRIPT(syncnt_of_a_listener, LISTEN(1), DO(two_syn_acks), IN(.f = SYN, .mss = 1460),
+       OUT(.f = SYN | ACK, .ack = 1), OUT_AT(SEC(1), .f = SYN | ACK, .ack = 1), QUIET(SEC(2)),
+       PCBS(1))
+
 static void listener_options(struct script *s)
 {
     if (!s->listener)
@@ -122,6 +189,19 @@ Suite *listen_suite(void)
     tcase_add_test(t, fin_before_accept);
     tcase_add_test(t, rst_before_accept_is_handed_out);
     tcase_add_test(t, options_are_inherited);
+    tcase_add_test(t, syncnt_of_a_listener);
+    suite_add_tcase(s, t);
+    t = tcase_create("defer");
+    tcase_add_test(t, defer_waits_for_text);
+    tcase_add_test(t, defer_takes_a_fin);
+    tcase_add_test(t, defer_ends);
+    tcase_add_test(t, defer_of_one);
+    tcase_add_test(t, defer_and_never_a_word);
+    tcase_add_test(t, defer_long);
+    tcase_add_test(t, defer_without_an_ack_is_as_ever);
+    tcase_add_test(t, defer_is_reset);
+    tcase_add_test(t, defer_of_the_client);
+    tcase_add_test(t, defer_of_a_silent_client);
     suite_add_tcase(s, t);
     t = tcase_create("end");
     tcase_add_test(t, closing_resets_what_was_not_accepted);

@@ -146,6 +146,20 @@ SCRIPT(simultaneous_open_closed_meanwhile, CONNECT(0), OUT(.f = SYN), IN(.f = SY
        IN(.f = ACK, .seq = 1, .ack = 1), OUT(.f = FIN | ACK, .seq = 1, .ack = 1),
        STATE(TCP_FIN_WAIT_1))
 
+/* Each side answers with what the other offered: here no window scale and no SACK. */
+SCRIPT(simultaneous_open_with_options, CONNECT(0), OUT(.f = SYN, .ws = 8, .ts = true),
+       IN_AT(MS(5), .f = SYN, .mss = 1400, .ts = true, .ts_val = 70, .win = 1000),
+       OUT(.f = SYN | ACK, .ack = 1, .mss = 1460, .ts = true, .ts_ecr = 70, .opts = 16),
+       IN_AT(MS(5), .f = SYN | ACK, .ack = 1, .mss = 1400, .ts = true, .ts_val = 75, .win = 1000),
+       STATE(TCP_ESTABLISHED), SEND(2000), /* the window was not scaled */
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1000, .ts = true, .ts_ecr = 75))
+SCRIPT(simultaneous_open_with_all_options, CONNECT(0), OUT(.f = SYN, .ws = 8, .ts = true),
+       IN_AT(MS(5), .f = SYN, .mss = 1400, .ws = 4, .sackok = true, .ts = true, .ts_val = 70),
+       OUT(.f = SYN | ACK, .ack = 1, .ws = 8, .sackok = true, .ts = true, .ts_ecr = 70, .opts = 20),
+       IN_AT(MS(5), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 75, .win = 200),
+       STATE(TCP_ESTABLISHED), SEND(2000), /* 200 << 3 */
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1388, .ts = true, .ts_ecr = 75), QUIET(MS(1)))
+
 /* RFC 9293 3.10.2 */
 SCRIPT(send_before_the_connection, CONNECT(0), OUT(.f = SYN), SEND_R(10, -EAGAIN),
        RECV_R(10, -EAGAIN), IN(.f = SYN | ACK, .ack = 1, .mss = 1460),
@@ -274,6 +288,8 @@ Suite *open_suite(void)
     t = tcase_create("simultaneous");
     tcase_add_test(t, simultaneous_open);
     tcase_add_test(t, simultaneous_open_ended_by_an_ack);
+    tcase_add_test(t, simultaneous_open_with_options);
+    tcase_add_test(t, simultaneous_open_with_all_options);
     tcase_add_test(t, simultaneous_open_syn_ack_is_sent_again);
     tcase_add_test(t, simultaneous_open_refused);
     tcase_add_test(t, simultaneous_open_closed_meanwhile);

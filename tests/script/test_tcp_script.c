@@ -20,6 +20,7 @@ int main(void)
     srunner_add_suite(r, undo_suite());
     srunner_add_suite(r, listen_suite());
     srunner_add_suite(r, cookie_suite());
+    srunner_add_suite(r, attack_suite());
     srunner_add_suite(r, ecn_suite());
     srunner_add_suite(r, fastopen_suite());
     srunner_add_suite(r, urgent_suite());
