@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tcp/tcp_sent.h"
+#include "tcp/tcp_int.h"
 #include "wire/ipv4.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
@@ -294,6 +294,9 @@ static void check_records(struct sim *s, unsigned host)
         const char *wrong = tcp_sent_check(p);
         if (wrong)
             sim_fail(s, "host %u: scoreboard: %s", host, wrong);
+        if (tcp_sent_first(p) && (!p->rto_at_us || !timer_armed(&p->rexmt) ||
+                                  p->rexmt.deadline_us > s->wire.now_us + TCP_RTO_MAX_US))
+            sim_fail(s, "host %u: no timer watches over what is in flight", host);
     }
 }
 

@@ -41,7 +41,9 @@ struct stream {
     int side;
     uint64_t sent, received;
     bool connecting, shut, eof, over;
+    bool calm; /* what is sent to here should not take long */
     uint64_t over_us;
+    uint64_t waiting_us; /* since when something is on its way to here; 0: nothing is */
     int error;
 };
 
@@ -136,8 +138,39 @@ static int stream_send(struct stream *st)
     if (r == 0 || (size_t)r > n)
         sim_fail(s, "send() of %zu bytes returned %zd", n, r);
     st->sent += (uint64_t)r;
+    if (!st->conn->end[!st->side].waiting_us)
+        st->conn->end[!st->side].waiting_us = s->wire.now_us;
     sim_progress(s);
     return 1;
+}
+
+/* How long bytes may be on their way where little is lost; 0: as long as it takes. Four timeouts in
+ * a row for the same segment, each twice as long as the one before, are as good as never. */
+static uint64_t stall_bound_us(const struct sim *s)
+{
+    uint64_t bound = 4000000;
+    for (unsigned i = 0; i < SIM_HOSTS; i++) {
+        const struct link_wire_impair *m = &s->net.impair[i];
+        if (m->loss_ppm + m->corrupt_ppm > 10000 || m->burst_ppm || m->rate_bps || m->path_mtu ||
+            s->net.arena_limit[i])
+            return 0;
+        bound += 20 * (m->delay_us + m->jitter_us + m->reorder_us + m->coalesce_us);
+    }
+    return bound;
+}
+
+/* Some of what was on its way to st has come. */
+static void stream_came(struct stream *st)
+{
+    struct sim *s = st->task.sim;
+    const struct stream *peer = &st->conn->end[!st->side];
+    uint64_t bound = st->calm ? stall_bound_us(s) : 0, now = s->wire.now_us;
+    if (bound && st->waiting_us && now - st->waiting_us > bound)
+        sim_fail(s, "%s: nothing came for %llu us, %llu bytes are on their way",
+                 st->side == CLIENT ? "client" : "server",
+                 (unsigned long long)(now - st->waiting_us),
+                 (unsigned long long)(peer->sent - st->received));
+    st->waiting_us = peer->sent > st->received ? now : 0;
 }
 
 static void stream_verify(struct stream *st, const uint8_t *got, size_t n)
@@ -181,6 +214,7 @@ static int stream_recv(struct stream *st)
     if (r == 0)
         st->eof = true;
     st->received += (uint64_t)r;
+    stream_came(st);
     sim_progress(s);
     return 1;
 }
@@ -405,6 +439,7 @@ static void scene_connect(struct scene *sc, struct sim *s, unsigned i)
     for (int side = 0; side < 2; side++) {
         c->end[side].conn = c;
         c->end[side].side = side;
+        c->end[side].calm = !c->plan.pause_us[0] && !c->plan.pause_us[1] && !sc->max_pacing_rate;
     }
     link_wire_enter(h->port);
     struct sock *so = sim_socket(s, h, SOCK_STREAM);

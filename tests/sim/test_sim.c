@@ -6,6 +6,7 @@
  *   SIM_SEED=n   only this one
  *   SIM_TRACE=1  show the frames
  */
+#include "config.h"
 #include "sim.h"
 
 #include <signal.h>
@@ -14,7 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COUNT_DEFAULT 2000
+#ifdef SHIM_SANITIZE
+#define COUNT_DEFAULT 4000 /* each takes long */
+#else
+#define COUNT_DEFAULT 20000
+#endif
 
 static volatile uint64_t seed_now;
 
