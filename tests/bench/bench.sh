@@ -31,14 +31,14 @@ recv_rate()
     wait "$other"
 }
 
-# one round trip of SIZE bytes, a asks
+# one round trip of SIZE bytes, a asks; HOW: e if both wait in epoll_wait()
 round_trip()
 {
     port=$((port + 1))
-    host_bg b "$2" timeout 60 "$bench" pong $port "$3" >"$TMP/other"
+    host_bg b "$2" timeout 60 "$bench" "$4"pong $port "$3" >"$TMP/other"
     other=$STARTED
     wait_port "$NS_B" $port
-    host a "$1" timeout 60 "$bench" ping 192.0.2.2 $port "$3" "$ROUND_TRIPS"
+    host a "$1" timeout 60 "$bench" "$4"ping 192.0.2.2 $port "$3" "$ROUND_TRIPS"
     wait "$other"
 }
 
@@ -63,5 +63,6 @@ row()
 printf '%-28s %9s %18s %18s\n' "$(nproc) CPUs, $RUNS runs, medians" "kernel" "one end wrapped" "both ends wrapped"
 row "bulk, sending" "Gbit/s" 1.25e8 send_rate
 row "bulk, receiving" "Gbit/s" 1.25e8 recv_rate
-row "round trip, 1 byte" "us" 1 round_trip 1
-row "round trip, 1000 bytes" "us" 1 round_trip 1000
+row "round trip, 1 byte" "us" 1 round_trip 1 ""
+row "round trip, 1000 bytes" "us" 1 round_trip 1000 ""
+row "the same, 1 byte, epoll" "us" 1 round_trip 1 e

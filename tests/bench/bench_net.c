@@ -2,23 +2,26 @@
  * The ends of the benchmarks, plain socket programs:
  *
  *   bench_net sink PORT              accepts once, reads to the end; prints bytes per second
- *   bench_net source IP PORT BYTES   connects and writes BYTES, waits for the peer's FIN; prints
- * bytes per second bench_net pong PORT SIZE         accepts once, sends back each SIZE bytes
- *   bench_net ping IP PORT SIZE N    N round trips after N/10 to warm up; prints microseconds each
- * (mean)
+ *   bench_net source IP PORT BYTES   connects, writes BYTES, waits for the peer's FIN; prints the
+ * same bench_net pong PORT SIZE         accepts once, sends back each SIZE bytes bench_net ping IP
+ * PORT SIZE N    N round trips after N/10 to warm up; prints the mean in us bench_net epong ...,
+ * eping ...   the same, waiting in epoll_wait() instead of read()
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 static char buf[256 * 1024];
+static int epfd = -1; /* where to wait before each read; -1: in read() itself */
 
 static double now_s(void)
 {
@@ -69,10 +72,26 @@ static int connect_to(const char *ip, int port)
     return -1;
 }
 
+static void wait_in_epoll(int s)
+{
+    struct epoll_event ev = {.events = EPOLLIN};
+    epfd = epoll_create1(0);
+    if (epfd < 0 || epoll_ctl(epfd, EPOLL_CTL_ADD, s, &ev) < 0)
+        die("epoll");
+}
+
+static ssize_t read_some(int s, size_t at, size_t len)
+{
+    struct epoll_event ev;
+    if (epfd >= 0 && epoll_wait(epfd, &ev, 1, -1) != 1)
+        die("epoll_wait");
+    return read(s, buf + at, len);
+}
+
 static void read_all(int s, size_t len)
 {
     for (size_t got = 0; got < len;) {
-        ssize_t n = read(s, buf + got, len - got);
+        ssize_t n = read_some(s, got, len - got);
         if (n <= 0)
             die("read");
         got += (size_t)n;
@@ -105,18 +124,22 @@ static void source(const char *ip, int port, double bytes)
     printf("%.0f\n", bytes / (now_s() - start));
 }
 
-static void pong(int port, size_t size)
+static void pong(int port, size_t size, bool epoll)
 {
     int c = accept_one(port);
     ssize_t n;
-    while ((n = read(c, buf, size)) > 0)
+    if (epoll)
+        wait_in_epoll(c);
+    while ((n = read_some(c, 0, size)) > 0)
         if (write(c, buf, (size_t)n) != n)
             die("write");
 }
 
-static void ping(const char *ip, int port, size_t size, int count)
+static void ping(const char *ip, int port, size_t size, int count, bool epoll)
 {
     int s = connect_to(ip, port);
+    if (epoll)
+        wait_in_epoll(s);
     double start = 0;
     for (int i = -count / 10; i < count; i++) {
         if (i == 0)
@@ -134,10 +157,10 @@ int main(int argc, char **argv)
         sink(atoi(argv[2]));
     else if (argc == 5 && strcmp(argv[1], "source") == 0)
         source(argv[2], atoi(argv[3]), strtod(argv[4], NULL));
-    else if (argc == 4 && strcmp(argv[1], "pong") == 0)
-        pong(atoi(argv[2]), strtoul(argv[3], NULL, 10));
-    else if (argc == 6 && strcmp(argv[1], "ping") == 0)
-        ping(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]));
+    else if (argc == 4 && (strcmp(argv[1], "pong") == 0 || strcmp(argv[1], "epong") == 0))
+        pong(atoi(argv[2]), strtoul(argv[3], NULL, 10), argv[1][0] == 'e');
+    else if (argc == 6 && (strcmp(argv[1], "ping") == 0 || strcmp(argv[1], "eping") == 0))
+        ping(argv[2], atoi(argv[3]), strtoul(argv[4], NULL, 10), atoi(argv[5]), argv[1][0] == 'e');
     else
         return 2;
     return 0;
