@@ -61,7 +61,8 @@ int listener(int *port);
 int so_error(int s);
 /* Reads and throws away what is there; the number of bytes, or -errno. */
 long drain(int s);
-/* Until s is ready for one of events: what poll says, at most LONG_MS. */
+/* Until s is ready for one of events, and if a connection ended with an error, all of that is
+ * there: what poll says, at most LONG_MS. */
 unsigned wait_for(int s, int events);
 /* Until the peer has acknowledged everything: what was sent can cause no further event. */
 void settle(int s);

@@ -83,6 +83,7 @@ static void level(void)
     R(add(ep, t, 0, 3));
     print_wait("without events", ep, 8, 0);
     tell(t, "r");
+    wait_for(t, POLLERR);
     print_wait("error all the same", ep, 8, -1);
     close(t);
     print_wait("closed", ep, 8, 0);
@@ -141,6 +142,7 @@ static void edge(void)
     settle(s);
     print_wait("data that was not asked for", ep, 8, 0);
     tell(s, "r");
+    wait_for(s, POLLERR);
     print_wait("reset", ep, 8, -1);
     print_wait("only once", ep, 8, 0);
     close(s);
@@ -249,6 +251,7 @@ static void connecting(void)
     s = tcp_nonblock();
     R(conn_to(s, peer_ip, 4444));
     R(add(ep, s, EPOLLIN, 3));
+    wait_for(s, POLLERR);
     print_wait("refused", ep, 8, -1);
     R(so_error(s));
     print_wait("refused", ep, 8, 0);

@@ -78,6 +78,7 @@ static void states(void)
 
     s = tcp_nonblock();
     R(conn_to(s, peer_ip, 4444));
+    wait_for(s, POLLERR);
     look("refused", s, LONG_MS);
     R(so_error(s));
     look("refused, error taken", s, 0);

@@ -130,7 +130,18 @@ long drain(int s)
 unsigned wait_for(int s, int events)
 {
     struct pollfd p = {.fd = s, .events = (short)events};
-    return poll(&p, 1, LONG_MS) > 0 ? (unsigned short)p.revents : 0;
+    int r = poll(&p, 1, LONG_MS), type = 0;
+    socklen_t len = sizeof(type);
+    getsockopt(s, SOL_SOCKET, SO_TYPE, &type, &len);
+    /* The kernel ends a connection in steps, and poll() may look between them: the error is there,
+     * the end is not yet. */
+    for (int ms = 0; r > 0 && type == SOCK_STREAM && (p.revents & POLLERR) &&
+                     !(p.revents & POLLHUP) && ms < 1000;
+         ms++) {
+        usleep(1000);
+        r = poll(&p, 1, 0);
+    }
+    return r > 0 ? (unsigned short)p.revents : 0;
 }
 
 void settle(int s)
