@@ -41,6 +41,7 @@
 #include "io/door.h"
 #include "io/engine_int.h"
 #include "io/host_key.h"
+#include "io/host_limits.h"
 #include "io/locals.h"
 #include "io/trace.h"
 
@@ -337,6 +338,7 @@ static int make_stack(const struct config *c)
     engine.st = stack_create(a, seed);
     if (!engine.st)
         return -ENOMEM;
+    host_limits_read(HOST_LIMITS_DIR, engine.st);
     host_key_get(HOST_KEY_PATH, &engine.st->tcp.isn_key);
     engine.st->tcp.ecn = c->ecn;
     if (c->congestion >= 0)

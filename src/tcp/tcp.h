@@ -52,8 +52,14 @@ struct tcp_stats {
     uint64_t illegal_edges; /* state changes that RFC 9293 does not have: always 0 */
 };
 
+/* What buffers start with, and how far autotuning goes: Linux's tcp_rmem and tcp_wmem. */
+struct tcp_limits {
+    uint32_t rcvbuf_default, rcvbuf_max, sndbuf_default, sndbuf_max;
+};
+
 struct tcp {
     struct net *net;
+    struct tcp_limits limits;   /* the io layer may overwrite the defaults */
     struct slab pcbs;           /* all pcbs; slab_next() walks them */
     struct slab port_slab;      /* struct tcp_port */
     struct slab listeners;      /* struct tcp_listener */

@@ -595,7 +595,7 @@ uint32_t tcp_window_capacity(const struct tcp_pcb *pcb);
 uint16_t tcp_window_advertise(struct tcp_pcb *pcb, bool syn);
 uint32_t tcp_window_select(const struct tcp_pcb *pcb);
 /* Chooses the window scale for a SYN. */
-void tcp_window_init(struct tcp_pcb *pcb);
+void tcp_window_init(const struct tcp *tcp, struct tcp_pcb *pcb);
 /* The user took bytes: tunes the buffer; true when the peer should hear of the new window at once.
  */
 bool tcp_window_after_read(struct tcp *tcp, struct tcp_pcb *pcb);

@@ -82,7 +82,7 @@ void tcp_listen_start(struct tcp *tcp, struct tcp_pcb *child, uint32_t irs,
     child->snd_una = child->iss;
     child->snd_nxt = child->iss + 1;
     tcp_rtt_init(child);
-    tcp_window_init(child);
+    tcp_window_init(tcp, child);
     tcp_mss_init(child);
     tcp_syn_options(child, opt);
     child->ts_recent_at_us = child->last_rx_us = tcp->net->now_us;

@@ -85,6 +85,10 @@ int tcp_init(struct tcp *tcp, struct net *net)
     slab_init(&tcp->listeners, net->arena, sizeof(struct tcp_listener));
     slab_init(&tcp->bbrs, net->arena, (uint32_t)tcp_cc_bbr_bytes());
     tcp->ecn = TCP_ECN_ACCEPT;
+    tcp->limits = (struct tcp_limits){.rcvbuf_default = TCP_RCVBUF_DEFAULT,
+                                      .rcvbuf_max = TCP_RCVBUF_MAX,
+                                      .sndbuf_default = TCP_SNDBUF_DEFAULT,
+                                      .sndbuf_max = TCP_SNDBUF_MAX};
     list_init(&tcp->ack_queue);
     list_init(&tcp->time_wait);
     tcp->isn_key.k0 = rng_u64(&net->rng);
@@ -204,8 +208,6 @@ bool tcp_state_receives(enum tcp_state s)
 }
 
 static const struct tcp_config defaults = {
-    .sndbuf_bytes = TCP_SNDBUF_DEFAULT,
-    .rcvbuf_bytes = TCP_RCVBUF_DEFAULT,
     .keep_idle_ms = 7200000,
     .keep_intvl_ms = 75000,
     .keep_cnt = 9,
@@ -237,6 +239,8 @@ struct tcp_pcb *tcp_pcb_new(struct tcp *tcp)
     timer_init(&pcb->pace, TCP_TIMER_PACE);
     pcb->local.addr = pcb->remote.addr = addr_any4();
     pcb->conf = defaults;
+    pcb->conf.sndbuf_bytes = tcp->limits.sndbuf_default;
+    pcb->conf.rcvbuf_bytes = tcp->limits.rcvbuf_default;
     pcb->conf.congestion = tcp->congestion;
     ring_init(&pcb->snd, tcp->net->arena, 0);
     ring_init(&pcb->rcv, tcp->net->arena, 0);

@@ -78,7 +78,7 @@ static void prepare(struct tcp *tcp, struct tcp_pcb *pcb)
     pcb->snd_una = pcb->iss;
     pcb->snd_nxt = pcb->iss + 1;
     tcp_rtt_init(pcb);
-    tcp_window_init(pcb);
+    tcp_window_init(tcp, pcb);
     tcp_mss_init(pcb);
     tcp_set_state(tcp, pcb, TCP_SYN_SENT);
     tcp_flow_insert(tcp, pcb);

@@ -44,9 +44,10 @@ uint32_t tcp_window_capacity(const struct tcp_pcb *pcb)
     return u32_min(cap, TCP_WINDOW_MAX);
 }
 
-void tcp_window_init(struct tcp_pcb *pcb)
+void tcp_window_init(const struct tcp *tcp, struct tcp_pcb *pcb)
 {
-    uint32_t space = u32_max(pcb->conf.rcvbuf_bytes, pcb->conf.rcvbuf_locked ? 0 : TCP_RCVBUF_MAX);
+    uint32_t most = pcb->conf.rcvbuf_locked ? 0 : tcp->limits.rcvbuf_max;
+    uint32_t space = u32_max(pcb->conf.rcvbuf_bytes, most);
 
     if (pcb->conf.window_clamp)
         space = u32_min(space, pcb->conf.window_clamp);
@@ -151,8 +152,8 @@ static void rcvbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb)
     want += 2 * want * (copied - pcb->rcvq_space) / pcb->rcvq_space;
     pcb->rcvq_space = copied < UINT32_MAX ? (uint32_t)copied : UINT32_MAX;
     want = rcvbuf_for(want);
-    if (want > TCP_RCVBUF_MAX)
-        want = TCP_RCVBUF_MAX;
+    if (want > tcp->limits.rcvbuf_max)
+        want = tcp->limits.rcvbuf_max;
     if (want > pcb->conf.rcvbuf_bytes &&
         tcp->mem_bytes < arena_stats(tcp->net->arena).size_bytes / 4)
         pcb->conf.rcvbuf_bytes = (uint32_t)want;
@@ -205,8 +206,8 @@ void tcp_sndbuf_tune(struct tcp *tcp, struct tcp_pcb *pcb)
 
     if (pcb->conf.sndbuf_locked)
         return;
-    if (want > TCP_SNDBUF_MAX)
-        want = TCP_SNDBUF_MAX;
+    if (want > tcp->limits.sndbuf_max)
+        want = tcp->limits.sndbuf_max;
     if (want > pcb->conf.sndbuf_bytes &&
         tcp->mem_bytes < arena_stats(tcp->net->arena).size_bytes / 4)
         pcb->conf.sndbuf_bytes = (uint32_t)want;

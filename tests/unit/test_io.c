@@ -10,6 +10,7 @@ int main(void)
 
     suite_add_tcase(s, test_io_config());
     suite_add_tcase(s, test_io_host_key());
+    suite_add_tcase(s, test_io_host_limits());
     suite_add_tcase(s, test_io_robust());
     suite_add_tcase(s, test_io_trace());
     r = srunner_create(s);

@@ -6,6 +6,7 @@
 
 TCase *test_io_config(void);
 TCase *test_io_host_key(void);
+TCase *test_io_host_limits(void);
 TCase *test_io_robust(void);
 TCase *test_io_trace(void);
 

@@ -9,16 +9,16 @@ static void buffer(uint32_t bytes)
 
 START_TEST(window_scale_fits_the_buffer)
 {
-    tcp_window_init(w.pcb);
+    tcp_window_init(&w.tcp, w.pcb);
     ck_assert_uint_eq(w.pcb->rcv_wscale, 7); /* for 6 MB */
     buffer(30000);
-    tcp_window_init(w.pcb);
+    tcp_window_init(&w.tcp, w.pcb);
     ck_assert_uint_eq(w.pcb->rcv_wscale, 0);
     buffer(0x7fffffff);
-    tcp_window_init(w.pcb);
+    tcp_window_init(&w.tcp, w.pcb);
     ck_assert_uint_eq(w.pcb->rcv_wscale, TCP_WSCALE_MAX);
     w.pcb->conf.window_clamp = 100000;
-    tcp_window_init(w.pcb);
+    tcp_window_init(&w.tcp, w.pcb);
     ck_assert_uint_eq(w.pcb->rcv_wscale, 1);
 }
 END_TEST
