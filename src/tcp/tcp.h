@@ -74,7 +74,6 @@ struct tcp {
     struct list ack_queue;      /* pcbs whose ACK waits for the end of the batch (tcp_flush) */
     struct tcp_pcb *current;    /* was touched last; NULL between entries */
     struct siphash_key isn_key; /* RFC 6528; the caller may set the host's before the first use */
-    struct siphash_key fastopen_key;
     struct slab fastopens, fastopen_peers; /* tcp_fastopen.c's own */
     struct hash fastopen_cache;
     struct list fastopen_lru;

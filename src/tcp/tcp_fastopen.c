@@ -324,16 +324,25 @@ void tcp_fastopen_release(struct tcp *tcp, struct tcp_pcb *pcb)
         unref(tcp, f);
 }
 
+/* Of the secret that the stacks of a host share: cookies outlive the program that gave them. */
+struct siphash_key tcp_fastopen_key(const struct tcp *tcp)
+{
+    static const char half[2][16] = {"fast open key, 0", "fast open key, 1"};
+
+    return (struct siphash_key){.k0 = siphash(&tcp->isn_key, half[0], sizeof(half[0])),
+                                .k1 = siphash(&tcp->isn_key, half[1], sizeof(half[1]))};
+}
+
 void tcp_fastopen_cookie(const struct tcp *tcp, const struct tcp_fastopen *f, unsigned which,
                          const struct ip_addr *local, const struct ip_addr *remote, uint8_t *out)
 {
-    const struct siphash_key *key = f && f->nkeys ? &f->keys[which] : &tcp->fastopen_key;
+    struct siphash_key key = f && f->nkeys ? f->keys[which] : tcp_fastopen_key(tcp);
     uint8_t in[32];
     uint64_t hash;
 
     memcpy(in, remote->b, 16);
     memcpy(in + 16, local->b, 16);
-    hash = siphash(key, in, sizeof(in));
+    hash = siphash(&key, in, sizeof(in));
     put_be32(out, (uint32_t)(hash >> 32));
     put_be32(out + 4, (uint32_t)hash);
 }

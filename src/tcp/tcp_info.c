@@ -133,12 +133,12 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
         i.tcpi_retransmits = pcb->retransmits;
         i.tcpi_probes = pcb->probes_out;
         i.tcpi_backoff = pcb->backoff;
-        i.tcpi_options = (uint8_t)((pcb->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) |
-                                   (pcb->sack_ok ? TCPI_OPT_SACK : 0) |
-                                   (pcb->wscale_ok ? TCPI_OPT_WSCALE : 0) |
-                                   (pcb->ecn & TCP_ECN_OK ? TCPI_OPT_ECN : 0) |
-                                   (pcb->ecn & TCP_ECN_SEEN ? TCPI_OPT_ECN_SEEN : 0) |
-                                   (pcb->syn_text_acked ? TCPI_OPT_SYN_DATA : 0));
+        i.tcpi_options =
+            (uint8_t)((pcb->ts_ok ? TCPI_OPT_TIMESTAMPS : 0) | (pcb->sack_ok ? TCPI_OPT_SACK : 0) |
+                      (pcb->wscale_ok ? TCPI_OPT_WSCALE : 0) |
+                      (pcb->ecn & TCP_ECN_OK ? TCPI_OPT_ECN : 0) |
+                      (pcb->ecn & TCP_ECN_SEEN ? TCPI_OPT_ECN_SEEN : 0) |
+                      (pcb->syn_text_acked ? TCPI_OPT_SYN_DATA : 0));
         i.tcpi_fastopen_client_fail = pcb->fast_fail & 3;
         i.tcpi_snd_wscale = pcb->snd_wscale & 15;
         i.tcpi_rcv_wscale = pcb->rcv_wscale & 15;

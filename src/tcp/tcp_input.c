@@ -113,6 +113,14 @@ static bool is_crossed_syn_ack(const struct tcp_pcb *pcb, const struct tcp_seg *
 
 static bool check_sequence(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
+    if (pcb->state == TCP_SYN_RECEIVED && (seg->flags & (TCP_SYN | TCP_RST)) == TCP_SYN &&
+        seg->seq == pcb->irs) {
+        /* The SYN again, perhaps with text that would make it acceptable: our SYN,ACK was lost, and
+         * an ACK alone would not do. Limited, for anybody can send it in the peer's name. */
+        if (tcp_reset_limit_ok(tcp, pcb))
+            tcp_segment_syn(tcp, pcb);
+        return false;
+    }
     if (is_acceptable(pcb, seg))
         return true;
     tcp->stats.out_of_window++;
@@ -120,11 +128,6 @@ static bool check_sequence(struct tcp *tcp, struct tcp_pcb *pcb, const struct tc
         /* A peer that has sent its FIN may be reset from in front of it. */
         if (pcb->fin_rcvd && seg->seq == pcb->rcv_nxt - 1)
             tcp_reset_input(tcp, pcb);
-        return false;
-    }
-    if (pcb->state == TCP_SYN_RECEIVED && seg->flags & TCP_SYN && seg->seq == pcb->irs) {
-        /* Our SYN,ACK was lost; an ACK alone would not do. */
-        tcp_segment_syn(tcp, pcb);
         return false;
     }
     tcp_reset_dup_ack(tcp, pcb, seg);

@@ -506,6 +506,8 @@ void tcp_fastopen_release(struct tcp *tcp, struct tcp_pcb *pcb);
  * or without keys); 8 bytes. */
 void tcp_fastopen_cookie(const struct tcp *tcp, const struct tcp_fastopen *f, unsigned which,
                          const struct ip_addr *local, const struct ip_addr *remote, uint8_t *out);
+/* The stack's own key. */
+struct siphash_key tcp_fastopen_key(const struct tcp *tcp);
 void tcp_fastopen_repair(struct tcp *tcp);
 
 /* ---- tcp_input.c ---- */
@@ -774,6 +776,9 @@ void tcp_reset_send(struct tcp *tcp, struct tcp_pcb *pcb);
 void tcp_reset_input(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Challenge ACK (RFC 5961 3.2, 4.2, 5.2), limited by its section 7. */
 void tcp_reset_challenge(struct tcp *tcp, struct tcp_pcb *pcb);
+/* May an invalid segment of pcb's be answered now? One each half second (as Linux's
+ * tcp_invalid_ratelimit); counts this one. */
+bool tcp_reset_limit_ok(struct tcp *tcp, struct tcp_pcb *pcb);
 /* An ACK for an unacceptable segment; those without text are limited, against ACK loops. */
 void tcp_reset_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg);
 

@@ -99,8 +99,6 @@ int tcp_init(struct tcp *tcp, struct net *net)
         hash_destroy(&tcp->flows);
         return -ENOMEM;
     }
-    tcp->fastopen_key.k0 = rng_u64(&net->rng);
-    tcp->fastopen_key.k1 = rng_u64(&net->rng);
     if (!tcp_sent_start(tcp) || tcp_fastopen_init(tcp) < 0) {
         tcp_sent_stop(tcp);
         hash_destroy(&tcp->flows);

@@ -82,8 +82,7 @@ void tcp_reset_input(struct tcp *tcp, struct tcp_pcb *pcb)
     }
 }
 
-/* One invalid segment's ACK each half second on a connection. */
-static bool pcb_limit_ok(struct tcp *tcp, struct tcp_pcb *pcb)
+bool tcp_reset_limit_ok(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     uint64_t now = tcp->net->now_us;
 
@@ -97,7 +96,7 @@ void tcp_reset_challenge(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     uint64_t now = tcp->net->now_us;
 
-    if (!pcb_limit_ok(tcp, pcb))
+    if (!tcp_reset_limit_ok(tcp, pcb))
         return;
     if (tcp->challenge_window_us == 0 || now - tcp->challenge_window_us >= 1000000) {
         tcp->challenge_window_us = now ? now : 1;
@@ -113,7 +112,7 @@ void tcp_reset_challenge(struct tcp *tcp, struct tcp_pcb *pcb)
 
 void tcp_reset_dup_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-    if ((seg->len == 0 || seg->flags & TCP_SYN) && !pcb_limit_ok(tcp, pcb))
+    if ((seg->len == 0 || seg->flags & TCP_SYN) && !tcp_reset_limit_ok(tcp, pcb))
         return;
     if (seg->len && seq_le(seg->seq + seg->len, pcb->rcv_nxt))
         tcp_sack_duplicate(pcb, seg->seq, seg->seq + seg->len);

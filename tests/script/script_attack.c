@@ -78,6 +78,12 @@ static void budgets(struct script *s)
 }
 SCRIPT(challenge_budget_is_random, PASSIVE_OPEN, DO(budgets))
 
+/* A SYN that comes again is answered again, but not to a flood of it. */
+SCRIPT(syn_again_is_limited, LISTEN(1), IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 1),
+       IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 1), IN(.f = SYN, .mss = 1460),
+       IN_AT(MS(499), .f = SYN, .mss = 1460), IN_AT(MS(1), .f = SYN, .mss = 1460),
+       OUT(.f = SYN | ACK, .ack = 1))
+
 /* ---- TIME_WAIT ---- */
 
 #define TIME_WAIT_ACTIVE_TS                                                                        \
@@ -158,6 +164,7 @@ Suite *attack_suite(void)
     tcase_add_test(t, provoked_acks_share_a_limit);
     tcase_add_test(t, old_text_is_always_answered);
     tcase_add_test(t, challenge_budget_is_random);
+    tcase_add_test(t, syn_again_is_limited);
     tcase_add_test(t, time_wait_is_not_assassinated);
     tcase_add_test(t, time_wait_is_reused_by_connect);
     tcase_add_test(t, time_wait_without_timestamps_is_not_reused);

@@ -180,6 +180,11 @@ SCRIPT(fast_syn_ack_lost, FAST_LISTEN, IN(.f = SYN, .mss = 1460, .tfo = 2, .len 
        IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 101),
        IN(.f = ACK, .seq = 101, .ack = 1), STATE(TCP_ESTABLISHED), RECV(100))
 /* RFC 7413 4.1.2 */
+/* A SYN with text that is not taken, twice: its text must not pass for a SYN in the window. */
+SCRIPT(fast_syn_twice, LISTEN(8), IN(.f = SYN, .mss = 1460, .tfo = 2, .len = 100),
+       OUT(.f = SYN | ACK, .ack = 1), IN(.f = SYN, .mss = 1460, .tfo = 2, .len = 100),
+       OUT(.f = SYN | ACK, .ack = 1), PCBS(2), IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
+       OUT(.f = ACK, .seq = 1, .ack = 101), ACCEPT(0), RECV(100))
 SCRIPT(fast_wrong_cookie, FAST_LISTEN, IN(.f = SYN, .mss = 1460, .tfo = 3, .len = 100),
        OUT(.f = SYN | ACK, .ack = 1, .tfo = 2), ACCEPT(-EAGAIN),
        IN(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), OUT(.f = ACK, .seq = 1, .ack = 101),
@@ -237,11 +242,12 @@ static void two_keys(struct script *s)
 static void stack_key_is_second(struct script *s)
 {
     uint8_t keys[32] = "0123456789abcdef";
+    struct siphash_key key = tcp_fastopen_key(s->tcp);
 
-    put_be32(keys + 16, (uint32_t)(s->tcp->fastopen_key.k0 >> 32));
-    put_be32(keys + 20, (uint32_t)s->tcp->fastopen_key.k0);
-    put_be32(keys + 24, (uint32_t)(s->tcp->fastopen_key.k1 >> 32));
-    put_be32(keys + 28, (uint32_t)s->tcp->fastopen_key.k1);
+    put_be32(keys + 16, (uint32_t)(key.k0 >> 32));
+    put_be32(keys + 20, (uint32_t)key.k0);
+    put_be32(keys + 24, (uint32_t)(key.k1 >> 32));
+    put_be32(keys + 28, (uint32_t)key.k1);
     if (s->listener)
         tcp_fastopen_keys(s->tcp, s->listener, keys, 2);
 }
@@ -280,6 +286,7 @@ Suite *fastopen_suite(void)
     tcase_add_test(t, fast_accept);
     tcase_add_test(t, fast_answer_lost);
     tcase_add_test(t, fast_syn_ack_lost);
+    tcase_add_test(t, fast_syn_twice);
     tcase_add_test(t, fast_wrong_cookie);
     tcase_add_test(t, fast_reset_before_the_handshake);
     tcase_add_test(t, fast_never_finished);
