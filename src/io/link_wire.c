@@ -166,6 +166,20 @@ static void corrupt(struct link_wire_port *p, struct link_wire_frame *f)
     p->stats.corrupted++;
 }
 
+/* Marks an ECN-capable packet as having met congestion. */
+static void mark(struct link_wire_port *p, struct link_wire_frame *f)
+{
+    struct eth_hdr eth;
+    struct ipv4_hdr ip;
+    if (eth_parse(f->data, f->len, &eth) < 0 || eth.type != ETHTYPE_IPV4 ||
+        ipv4_parse(f->data + eth.hdr_bytes, f->len - eth.hdr_bytes, &ip) < 0 ||
+        ip.hdr_bytes != IPV4_HDR_MIN || !(ip.tos & 3) || (ip.tos & 3) == 3)
+        return;
+    ip.tos |= 3;
+    ipv4_emit(&ip, f->data + eth.hdr_bytes);
+    p->stats.marked++;
+}
+
 /* When the frame has left the port; TIMER_NEVER: the queue is full. */
 static uint64_t queue(struct link_wire_port *p, size_t len)
 {
@@ -260,6 +274,8 @@ static int transmit(struct link_wire_port *p, struct link_wire_frame *f)
     }
     if (im->coalesce_us)
         at += im->coalesce_us - at % im->coalesce_us;
+    if (chance(w, im->mark_ppm))
+        mark(p, f);
     if (chance(w, im->duplicate_ppm)) {
         broadcast(p, f, at + upto(w, im->delay_us));
         p->stats.duplicated++;

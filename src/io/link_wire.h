@@ -23,6 +23,7 @@ struct link_wire_impair {
     uint32_t burst_frames; /* ... of so many frames */
     uint32_t corrupt_ppm;  /* a run of up to 15 bits of the IP packet is flipped, which every
                               checksum sees */
+    uint32_t mark_ppm;     /* ECN-capable packets are marked: congestion experienced (RFC 3168) */
     uint32_t duplicate_ppm;
     uint32_t reorder_ppm; /* held back for up to reorder_us, so that later frames overtake */
     uint64_t reorder_us;
@@ -38,7 +39,7 @@ struct link_wire_stats {
     uint64_t sent, sent_bytes; /* segments of super-frames count each */
     uint64_t delivered;
     uint64_t dropped; /* by loss, burst, filter and queue */
-    uint64_t corrupted, duplicated, reordered;
+    uint64_t corrupted, duplicated, reordered, marked;
     uint64_t too_big; /* not let through by the router of path_mtu */
 };
 

@@ -139,6 +139,7 @@ static void host_init(struct sim *s, unsigned i)
     h->st = stack_create(h->arena, s->seed * SIM_HOSTS + i);
     if (!h->st)
         sim_fail(s, "no stack");
+    h->st->tcp.ecn = s->net.ecn[i];
     stack_enter(h->st, s->wire.now_us, &nowhere);
     struct netif *nif = netif_add(&h->st->net, &desc);
     h->proc = stack_proc_add(h->st, (int32_t)(100 + i));

@@ -20,6 +20,7 @@ struct sim_net {
     uint32_t mtu;
     uint32_t gso_max_bytes;
     bool csum_offload;
+    uint8_t ecn[SIM_HOSTS];        /* enum tcp_ecn_mode */
     size_t arena_limit[SIM_HOSTS]; /* 0: none */
     bool lossy;                    /* so bad that connections may end in an error */
 };

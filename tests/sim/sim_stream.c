@@ -66,6 +66,7 @@ struct scene {
     unsigned nconns;
     int sndbuf, rcvbuf; /* 0: default */
     bool nodelay, slow_acks, keepalive, lowat;
+    bool fast, no_cookie;     /* TCP Fast Open */
     const char *cc;           /* congestion control */
     uint32_t max_pacing_rate; /* 0: none */
     int maxseg, clamp;
@@ -77,7 +78,9 @@ static void stream_over(struct stream *st, int error)
     struct conn *c = st->conn;
     if (error) {
         st->error = error;
-        bool told = c->broken && (error == ECONNRESET || error == EPIPE || error == ENOTCONN);
+        /* With Fast Open the other side may have gone before this one is connected. */
+        bool told = c->broken && (error == ECONNRESET || error == EPIPE || error == ENOTCONN ||
+                                  error == ECONNREFUSED);
         bool excused = s->net.lossy && (error == ETIMEDOUT || error == EHOSTUNREACH ||
                                         error == ECONNRESET || error == EPIPE);
         bool memory = s->net.arena_limit[0] || s->net.arena_limit[1];
@@ -114,6 +117,8 @@ static int stream_send(struct stream *st)
     if (st->sent == goal) {
         if (st->shut || !last_known || p->ending[st->side] != END_HALF_CLOSE)
             return 0;
+        if (tcp_state(st->so->tcp) == TCP_SYN_SENT)
+            return 0; /* it would take back what went with the SYN */
         int r = sock_shutdown(st->so, SHUT_WR);
         st->shut = true;
         return r < 0 ? r : 1;
@@ -131,7 +136,7 @@ static int stream_send(struct stream *st)
         sock_setsockopt(st->so, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
     }
     ssize_t r = sock_sendmsg(st->so, &msg, 0, sim_chance(s, 5) ? MSG_MORE : 0);
-    if (r == -EAGAIN)
+    if (r == -EAGAIN || r == -EINPROGRESS) /* with Fast Open the SYN may go without text */
         return 0;
     if (r < 0)
         return (int)r;
@@ -225,6 +230,8 @@ static bool stream_is_done(struct stream *st)
     struct conn *c = st->conn;
     const struct plan *p = &c->plan;
     uint64_t expected = p->echo ? p->bytes[CLIENT] : p->bytes[!st->side];
+    if (p->ending[st->side] <= END_CLOSE && tcp_state(st->so->tcp) == TCP_SYN_SENT)
+        return false; /* close() would take back what went with the SYN */
     switch (p->ending[st->side]) {
     case END_HALF_CLOSE:
         return st->eof && st->shut;
@@ -446,6 +453,11 @@ static void scene_connect(struct scene *sc, struct sim *s, unsigned i)
     struct sockaddr_in from = sim_addr(0, (uint16_t)(10000 + i));
     if (so) {
         scene_options(sc, s, so);
+        /* Who says nothing would never send the SYN. */
+        if (sc->fast && c->plan.bytes[CLIENT])
+            set_int(s, so, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1);
+        if (sc->no_cookie)
+            set_int(s, so, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1);
         int r = sock_bind(so, (struct sockaddr *)&from, sizeof(from));
         if (r == -ENOMEM || r == -ENOBUFS) {
             sock_close(so);
@@ -459,6 +471,8 @@ static void scene_connect(struct scene *sc, struct sim *s, unsigned i)
         int r = sock_connect(so, (struct sockaddr *)&to, sizeof(to));
         if (r == -EINPROGRESS)
             c->end[CLIENT].connecting = true;
+        else if (r == 0 && sc->fast) /* the SYN waits for the first bytes */
+            c->end[CLIENT].task.wake_us = s->wire.now_us;
         else
             stream_over(&c->end[CLIENT], r < 0 ? -r : EINVAL);
     } else {
@@ -480,6 +494,10 @@ static void scene_listen(struct scene *sc, struct sim *s)
         sock_listen(l->so, (int)sc->nconns) < 0)
         sim_fail(s, "cannot listen");
     scene_options(sc, s, l->so);
+    if (sc->fast)
+        set_int(s, l->so, IPPROTO_TCP, TCP_FASTOPEN, 5);
+    if (sc->no_cookie)
+        set_int(s, l->so, IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, 1);
     sim_task_init(&l->task, s, h, listener_run);
     if (!sim_task_watch(&l->task, l->so, POLLIN))
         sim_fail(s, "cannot watch the listener");
@@ -569,6 +587,8 @@ void sim_run_streams(struct sim *s)
     sc.slow_acks = sim_chance(s, 10);
     sc.keepalive = sim_chance(s, 10);
     sc.lowat = sim_chance(s, 10);
+    sc.fast = sim_chance(s, 25);
+    sc.no_cookie = sc.fast && sim_chance(s, 70);
     sc.maxseg = sim_chance(s, 10) ? 88 + (int)sim_below(s, 1400) : 0;
     sc.clamp = sim_chance(s, 10) ? 1152 + (int)sim_below(s, 60000) : 0;
     sc.conns = calloc(sc.nconns, sizeof(*sc.conns));

@@ -58,6 +58,7 @@ static void make_impair(struct rng *r, struct link_wire_impair *m)
         .coalesce_us = PICK(r, 0, 0, 0, 50, 1000),
         .whole = rng_below(r, 2),
     };
+    m->mark_ppm = PICK(r, 0, 0, 10000, 300000);
     if (rng_below(r, 100) < 6)
         m->path_mtu = PICK(r, 552, 1006, 1400);
     if (m->path_mtu)
@@ -73,6 +74,8 @@ static void make_net(struct rng *r, struct sim_net *n)
         .gso_max_bytes = PICK(r, 0, 0, 16000, 65000),
         .csum_offload = rng_below(r, 2),
     };
+    for (unsigned i = 0; i < SIM_HOSTS; i++)
+        n->ecn[i] = (uint8_t)PICK(r, TCP_ECN_OFF, TCP_ECN_ON, TCP_ECN_ACCEPT);
     bool clean = rng_below(r, 100) < 20;
     for (unsigned i = 0; i < SIM_HOSTS; i++) {
         make_impair(r, &n->impair[i]);
