@@ -146,7 +146,8 @@ static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
         to_accept_queue(child);
     }
     tcp_rtt_start(tcp, child, child->snd_nxt);
-    tcp_timer_rexmt(tcp, child, tcp->net->now_us + tcp_rtt_rto_us(child));
+    child->rto_at_us = tcp->net->now_us + tcp_rtt_rto_us(child);
+    tcp_timer_rexmt(tcp, child, child->rto_at_us);
     tcp_segment_syn(tcp, child);
     if (fast)
         tcp_ready(tcp, listener, POLLIN | POLLRDNORM);

@@ -18,6 +18,7 @@ void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg 
     tcp_rtt_ack(tcp, pcb, seg);
     if (retried && !pcb->srtt_us)
         pcb->rto_us = TCP_RTO_FALLBACK_US; /* RFC 6298 5.7 */
+    pcb->rto_at_us = 0;
     tcp_timer_rexmt(tcp, pcb, TIMER_NEVER);
     tcp_set_state(tcp, pcb, TCP_ESTABLISHED);
     /* 3.10.7.4, fifth: the window of a SYN is never scaled (RFC 7323 2.2). */
