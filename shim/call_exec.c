@@ -15,7 +15,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "io/keeper.h"
 #include "process.h"
 #include "shim.h"
 
@@ -163,16 +162,15 @@ static int execute_vforked(const struct image *im, char *const envp[],
 /* The process's own threads end now, unless it fails. */
 static int execute_last(const struct image *im, char *const envp[], const struct engine_heirloom *h)
 {
+    /* Not inside while it executes: signals that were held back would stay blocked in the new
+     * image. */
     shim_in();
     engine_freeze();
-    keeper_note_exec();
+    shim_out();
     keep_open(h, true);
     int r = execute_real(im, envp);
-    int err = errno;
     keep_open(h, false);
     engine_thaw();
-    shim_out();
-    errno = err;
     return r;
 }
 

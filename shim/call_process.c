@@ -78,10 +78,15 @@ static void fork_prepare(void)
     signal_fork_prepare();
 }
 
-static void fork_done(void)
+/* The tables of this process can be used again. */
+static void fork_tables_done(void)
 {
     signal_fork_done();
     fd_fork_done();
+}
+
+static void fork_done(void)
+{
     process_unlock();
     shim_out();
 }
@@ -89,6 +94,7 @@ static void fork_done(void)
 static void fork_parent(void)
 {
     epset_fork_parent();
+    fork_tables_done();
     if (forking_engine)
         engine_fork_parent();
     fork_done();
@@ -101,7 +107,8 @@ static void fork_child(void)
     pollset_forget();
     epset_fork_child();
     streams_fork_child();
-    if (forking_engine)
+    fork_tables_done();
+    if (forking_engine) /* closes a descriptor */
         engine_fork_child();
     fork_done();
 }

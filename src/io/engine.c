@@ -53,7 +53,7 @@
 #define DOOR_TRIES  2000 /* a millisecond apart */
 
 struct engine engine = {
-    .fds = {-1, -1, -1, -1, -1}, .service_epfd = -1, .arena_fd = -1, .door = -1};
+    .fds = {-1, -1, -1, -1, -1}, .service_epfd = -1, .arena_fd = -1, .lifeline = -1, .door = -1};
 
 void engine_set_hooks(const struct engine_hooks *hooks)
 {
@@ -585,7 +585,8 @@ static int attach(const struct engine_heirloom *h, const struct config *c, char 
     engine.st = stack_of(engine.map.base);
     engine.sh = engine.st ? engine.st->io : NULL;
     if (!engine.sh) {
-        snprintf(why, why_bytes, "what was inherited is no stack, or one of another version of libshim");
+        snprintf(why, why_bytes,
+                 "what was inherited is no stack, or one of another version of libshim");
         return -EINVAL;
     }
     err = prepare(c ? c : &engine.sh->config, why, why_bytes);
@@ -729,8 +730,11 @@ void engine_fork_child(void)
     /* The lock belongs to the parent. Everything else is made anew when the child first needs it;
      * most children exec. */
     engine.frozen = 0; /* only the forking thread is left */
-    if (engine.running)
+    if (engine.running) {
         engine.stale = true;
+        engine_fd_close(engine.lifeline); /* the parent's */
+        engine.lifeline = -1;
+    }
     pthread_mutex_unlock(&renewing);
 }
 

@@ -40,6 +40,7 @@ void engine_on_bell(void)
     while (recv(engine.fds[LOOP_DOORBELL], &c, 1, 0) >= 0)
         ;
     /* What fired is on the list that engine_leave() looks at. */
+    keeper_hello_again();
 }
 
 bool engine_bell_ring_others(void)

@@ -26,7 +26,7 @@ struct engine_shared {
     uint32_t ifindex;
     bool vnet;
     bool closed_lost; /* last-close events were lost */
-    uint32_t calls; /* entries that were not a service thread's, in all processes */
+    uint32_t calls;   /* entries that were not a service thread's, in all processes */
 };
 
 /* Where a thread sleeps (engine_seat.c). */
@@ -54,6 +54,8 @@ struct engine {
     int fds[LOOP_SOURCES]; /* rx ring, timerfd, doorbell, last-close events, rtnetlink; -1: none */
     int service_epfd;      /* the service thread sleeps here */
     int arena_fd;
+    int lifeline;      /* a pipe's end: it breaks when this process ends or executes; -1 */
+    uint32_t greeted;  /* keeper_shared.number of the housekeeper that has the other end */
     int door;          /* until the housekeeper has it (own-address mode); -1: none */
     int tick;          /* entries since idle memory was last given back */
     uint64_t armed_us; /* what the timerfd is set to; TIMER_NEVER: not */

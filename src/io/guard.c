@@ -135,11 +135,11 @@ static int bind_mapped(int fd, struct sockaddr_in *addr, bool dual)
     return 0;
 }
 
-static int bind_port(int fd, struct sockaddr_in *addr, bool dual)
+static int bind_port(int fd, bool v6, struct sockaddr_in *addr, bool dual)
 {
     socklen_t len = sizeof(*addr);
 
-    if (is_v6(fd))
+    if (v6)
         return bind_mapped(fd, addr, dual);
     if (bind(fd, (const struct sockaddr *)addr, len) < 0 ||
         getsockname(fd, (struct sockaddr *)addr, &len) < 0)
@@ -148,13 +148,13 @@ static int bind_port(int fd, struct sockaddr_in *addr, bool dual)
 }
 
 /* fd itself becomes the guard. */
-static int bind_guard(int fd, int type, struct sockaddr_in *addr, bool dual)
+static int bind_guard(int fd, bool v6, int type, struct sockaddr_in *addr, bool dual)
 {
     int r = drop_everything(fd);
 
     if (r < 0)
         return r;
-    r = bind_port(fd, addr, dual);
+    r = bind_port(fd, v6, addr, dual);
     if (r == 0 && type == SOCK_STREAM && listen(fd, 1) < 0)
         r = -errno;
     if (r < 0)
@@ -180,7 +180,7 @@ int guard_open(int type, const struct sockaddr_in *addr, bool dual)
 
     if (fd < 0)
         return fd;
-    r = bind_guard(fd, type, &copy, dual);
+    r = bind_guard(fd, dual, type, &copy, dual);
     if (r == 0)
         r = engine_fd_hide(fd);
     if (r < 0)
@@ -370,11 +370,11 @@ static int bind_apart(int fd, struct sockaddr_in *addr, bool dual)
         return guard;
     if (chosen)
         copy_options(fd, guard);
-    r = bind_guard(guard, SOCK_STREAM, addr, dual);
+    r = bind_guard(guard, dual, SOCK_STREAM, addr, dual);
     while (r == -EADDRINUSE && is_set(fd, SO_REUSEADDR) && is_marked(ntohs(addr->sin_port)) &&
            clock_now_us() < deadline_us) {
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-        r = bind_guard(guard, SOCK_STREAM, addr, dual);
+        r = bind_guard(guard, dual, SOCK_STREAM, addr, dual);
     }
     if (r == 0)
         r = claim_new(addr, dual, chosen);
@@ -391,7 +391,7 @@ int guard_bind(int fd, int type, struct sockaddr_in *addr, bool dual)
 {
     if (type == SOCK_STREAM && keeper_start() == 0)
         return bind_apart(fd, addr, dual);
-    return bind_guard(fd, type, addr, dual);
+    return bind_guard(fd, is_v6(fd), type, addr, dual);
 }
 
 /* ---- letting go ---- */

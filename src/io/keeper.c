@@ -78,20 +78,47 @@ int keeper_tell(enum keeper_word word, uint32_t value, int fd)
     return err;
 }
 
-void keeper_note_exec(void)
+/* A new lifeline: the other end's descriptor, or -1. */
+static int open_lifeline(void)
 {
-    if (engine.running && !engine.stale && keeper_is_running(&engine.sh->keeper))
-        (void)keeper_tell(KEEPER_EXEC, engine.proc->id, -1);
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    int hidden = engine_fd_take(ends[1]);
+    if (hidden < 0) {
+        close(ends[0]);
+        return -1;
+    }
+    engine_fd_close(engine.lifeline);
+    engine.lifeline = hidden;
+    return ends[0];
+}
+
+/* Without a lifeline the end is seen, but not another image. */
+static int introduce_self(void)
+{
+    int end = open_lifeline();
+
+    if (end < 0)
+        end = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int err = keeper_tell(KEEPER_HELLO, engine.proc->id, end);
+    engine.greeted = engine.sh->keeper.number;
+    if (end >= 0)
+        close(end);
+    return err;
 }
 
 void keeper_hello(void)
 {
-    if (!keeper_is_running(&engine.sh->keeper))
-        return;
-    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    keeper_tell(KEEPER_HELLO, engine.proc->id, pidfd);
-    if (pidfd >= 0)
-        close(pidfd);
+    if (keeper_is_running(&engine.sh->keeper))
+        (void)introduce_self();
+}
+
+void keeper_hello_again(void)
+{
+    if (engine.greeted != engine.sh->keeper.number)
+        keeper_hello();
 }
 
 /* ---- starting ---- */
@@ -257,17 +284,24 @@ static bool send_guard(uint16_t port, int fd)
  * to guard. */
 static int introduce(void)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    int err = keeper_tell(KEEPER_HELLO, engine.proc->id, pidfd);
+    int err = introduce_self();
 
-    if (pidfd >= 0)
-        close(pidfd);
     if (err == 0) {
         struct stack *st = engine_enter();
         guard_restore(st, send_guard);
         engine_leave();
     }
     return err;
+}
+
+/* Those who were there before tell a new housekeeper of themselves when their doorbell rings. */
+static void ring_all(void)
+{
+    struct stack *st = engine_enter();
+
+    for (struct proc *p = slab_next(&st->procs, NULL); p != NULL; p = slab_next(&st->procs, p))
+        p->doorbell = st->any_doorbell = true;
+    engine_leave();
 }
 
 /* The door that engine_start() has opened; after the death of a housekeeper, a new one. */
@@ -304,9 +338,11 @@ static int spawn(void)
         [KEEPER_FD_DOOR] = open_door() ? engine.door : mail,
     };
     memcpy(p->fds, fds, sizeof(fds));
+    /* What there is not is the mail once more. */
     snprintf(p->variable, sizeof(p->variable), KEEPER_VARIABLE "=%d,%d,%d,%d,%d,%d",
-             KEEPER_FD_ARENA, KEEPER_FD_RX, KEEPER_FD_TX, KEEPER_FD_CLOSED, KEEPER_FD_MAIL,
-             KEEPER_FD_DOOR);
+             KEEPER_FD_ARENA, KEEPER_FD_RX, KEEPER_FD_TX,
+             fds[KEEPER_FD_CLOSED] != mail ? KEEPER_FD_CLOSED : KEEPER_FD_MAIL, KEEPER_FD_MAIL,
+             fds[KEEPER_FD_DOOR] != mail ? KEEPER_FD_DOOR : KEEPER_FD_MAIL);
     p->envp[0] = p->variable;
     if (libraries != NULL &&
         (size_t)snprintf(p->libraries, sizeof(p->libraries), "LD_LIBRARY_PATH=%s", libraries) <
@@ -357,10 +393,13 @@ int keeper_start(void)
     if (!__atomic_compare_exchange_n(&k->state, &none, KEEPER_STARTING, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return none == KEEPER_STARTING ? await_other(k) : none == KEEPER_RUNNING ? 0 : -ECHILD;
+    k->number++;
     int err = ++k->starts > STARTS_MAX ? -ECHILD : spawn();
     if (err < 0)
         log_warn("the housekeeper cannot be started (%s): connections end with their process",
                  strerrorname_np(-err));
     __atomic_store_n(&k->state, err < 0 ? KEEPER_FAILED : KEEPER_RUNNING, __ATOMIC_RELEASE);
+    if (err == 0 && k->number > 1)
+        ring_all();
     return err < 0 ? -ECHILD : 0;
 }

@@ -16,12 +16,12 @@ struct keeper_shared {
     uint64_t secret[2]; /* who knows it belongs to the family */
     uint32_t starts;    /* in a row that came to nothing */
     uint32_t state;     /* enum keeper_state; changed within an entry, read anywhere */
+    uint32_t number;    /* of housekeepers that the family has had */
 };
 
 /* What a message is about, and what travels with it. */
 enum keeper_word {
-    KEEPER_HELLO, /* a process runs the stack from now on: its proc.id; its pidfd */
-    KEEPER_EXEC,  /* and may have ended to: it executes another image: its proc.id */
+    KEEPER_HELLO, /* a process runs the stack from now on: its proc.id; its lifeline */
     KEEPER_GUARD, /* hold this guard: its port; the guard */
     KEEPER_LOOK,  /* the guards of this port may be of no use any more; an eventfd to write to when
                      done, or nothing */
@@ -40,10 +40,11 @@ int keeper_start(void);
 /* Tells it something; fd (-1: none) stays the caller's. Within an entry or not. 0; -ECONNREFUSED:
  * it is gone (and will be started again by the next keeper_start()), or another -errno. */
 int keeper_tell(enum keeper_word word, uint32_t value, int fd);
-/* Tells it that this process runs the stack, if there is one. */
+/* Tells it that this process runs the stack, if there is one; it knows, from then on, when the
+ * process ends or executes another image. Within an entry or not. */
 void keeper_hello(void);
-/* Tells it that this process is about to execute another image, if there is a housekeeper. */
-void keeper_note_exec(void);
+/* The same, if the housekeeper is another than the one that was told last. */
+void keeper_hello_again(void);
 
 /* The housekeeper's process: fds is the value of KEEPER_VARIABLE. Returns when there is nothing
  * left to do: an exit status. */

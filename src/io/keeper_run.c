@@ -6,10 +6,12 @@
  * left when they are not: a process without a terminal, a parent or a place in the file system,
  * which holds the arena, the packet sockets and the port guards.
  *
- * It watches the family's processes (by pidfds, which they send). While one lives, that one runs
- * the stack, and the housekeeper sleeps but for messages and its guards. When none is left it runs
- * the stack itself: frames, timers, and the last-close events that tell it which sockets nobody
- * holds any more. It ends when no socket is open and TCP has nothing left to do.
+ * It watches the family's processes: each sends it one end of a pipe, the lifeline, and keeps the
+ * other, which is closed when the process ends, or executes another image (of which nobody knows
+ * whether it will ever take the stack up; if so, it says hello). While a process lives, that one
+ * runs the stack, and the housekeeper sleeps but for messages and its guards. When none is left it
+ * runs the stack itself: frames, timers, and the last-close events that tell it which sockets
+ * nobody holds any more. It ends when no socket is open and TCP has nothing left to do.
  *
  *                    a process says hello
  *          +---------------------------------------+
@@ -40,8 +42,6 @@
 
 #define EVENTS_MAX         32
 #define GUEST_US           2000000u
-#define PROBES_MAX         3
-#define PROBE_FIRST_US     5000u /* then ten times as long, each time */
 #define RUNNING_LOOK_US    2000u /* between looks at the guards while there is no process */
 #define ABANDONED_EVERY_US 500000u
 
@@ -50,10 +50,8 @@ enum { EVENT_MAIL, EVENT_LINK, EVENT_CLOSED, EVENT_DOOR, EVENT_PROCESS };
 
 /* A process of the family. */
 struct member {
-    uint32_t id; /* proc.id */
-    int pidfd;   /* -1: cannot be watched */
-    uint8_t probes;
-    uint64_t probe_at_us; /* it may have executed something else: look then; TIMER_NEVER */
+    uint32_t id;  /* proc.id */
+    int lifeline; /* or a pidfd, until it says hello; -1: cannot be watched */
 };
 
 static struct keeper {
@@ -96,28 +94,37 @@ static struct proc *proc_of(struct stack *st, uint32_t id)
     return p;
 }
 
-/* pidfd is the member's from now on. */
-static void member_add(uint32_t id, int pidfd)
+static struct member *member_new(uint32_t id)
+{
+    if (k.nmembers == k.room) {
+        size_t more = k.room > 0 ? 2 * k.room : 8;
+        struct member *m = realloc(k.members, more * sizeof(*m));
+        if (m == NULL)
+            return NULL;
+        k.members = m;
+        k.room = more;
+    }
+    k.members[k.nmembers] = (struct member){.id = id, .lifeline = -1};
+    return &k.members[k.nmembers++];
+}
+
+/* lifeline is the member's from now on. */
+static void member_add(uint32_t id, int lifeline)
 {
     struct member *m = member_of(id);
 
-    if (m == NULL && k.nmembers == k.room) {
-        size_t more = k.room > 0 ? 2 * k.room : 8;
-        m = realloc(k.members, more * sizeof(*m));
-        if (m != NULL) {
-            k.members = m;
-            k.room = more;
-        }
-        m = NULL;
-    }
-    if (member_of(id) != NULL || k.nmembers == k.room) {
-        if (pidfd >= 0)
-            close(pidfd);
+    if (m == NULL)
+        m = member_new(id);
+    if (m == NULL) {
+        if (lifeline >= 0)
+            close(lifeline);
         return;
     }
-    k.members[k.nmembers++] = (struct member){.id = id, .pidfd = pidfd, .probe_at_us = TIMER_NEVER};
-    if (pidfd >= 0)
-        watch(pidfd, (uint64_t)EVENT_PROCESS << 32 | id);
+    if (m->lifeline >= 0)
+        close(m->lifeline);
+    m->lifeline = lifeline;
+    if (lifeline >= 0)
+        watch(lifeline, (uint64_t)EVENT_PROCESS << 32 | id);
     if (k.running) {
         k.running = false;
         epoll_ctl(k.epfd, EPOLL_CTL_DEL, k.rx, NULL);
@@ -140,8 +147,8 @@ static void member_gone(uint32_t id)
 
     if (m == NULL)
         return;
-    if (m->pidfd >= 0)
-        close(m->pidfd);
+    if (m->lifeline >= 0)
+        close(m->lifeline);
     *m = k.members[--k.nmembers];
     st = engine_enter();
     p = proc_of(st, id);
@@ -167,47 +174,6 @@ static void find_members(struct stack *st)
     }
 }
 
-/* ---- processes that may have executed another image ---- */
-
-static bool bell_is_there(uint32_t id)
-{
-    struct sockaddr_un un;
-    socklen_t len = engine_bell_name(id, &un);
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool there = fd < 0 || connect(fd, (struct sockaddr *)&un, len) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return there;
-}
-
-static void member_may_exec(uint32_t id, uint64_t now_us)
-{
-    struct member *m = member_of(id);
-
-    if (m != NULL) {
-        m->probes = 0;
-        m->probe_at_us = now_us + PROBE_FIRST_US;
-    }
-}
-
-static void probe_members(uint64_t now_us)
-{
-    for (size_t i = 0; i < k.nmembers; i++) {
-        struct member *m = &k.members[i];
-        if (m->probe_at_us > now_us)
-            continue;
-        if (!bell_is_there(m->id)) {
-            member_gone(m->id);
-            return; /* the others in the next round */
-        }
-        uint64_t wait_us = PROBE_FIRST_US * 10ull;
-        for (uint8_t n = m->probes; n > 0; n--)
-            wait_us *= 10;
-        m->probe_at_us = ++m->probes < PROBES_MAX ? now_us + wait_us : TIMER_NEVER;
-    }
-}
-
 /* ---- messages ---- */
 
 static void answer(int fd)
@@ -229,9 +195,6 @@ static bool obey(const struct keeper_message *m, int fd)
             k.starter = m->value;
         member_add(m->value, fd);
         return true;
-    case KEEPER_EXEC:
-        member_may_exec(m->value, clock_now_us());
-        return false;
     case KEEPER_GUARD:
         if (fd >= 0)
             (void)keeper_guards_add((uint16_t)m->value, fd);
@@ -369,10 +332,6 @@ static int timeout_ms(void)
             at_us = k.next_abandoned_us;
         engine_leave();
     }
-    for (size_t i = 0; i < k.nmembers; i++) {
-        if (k.members[i].probe_at_us < at_us)
-            at_us = k.members[i].probe_at_us;
-    }
     if (k.running && k.guest_until_us > now_us && k.guest_until_us < at_us)
         at_us = k.guest_until_us;
     if (at_us == TIMER_NEVER)
@@ -403,7 +362,6 @@ static void loop(void)
         for (int i = 0; i < n; i++)
             handle(&ev[i]);
         (void)answer_door();
-        probe_members(clock_now_us());
         if (k.running)
             run_stack();
         sweep_guards();

@@ -109,6 +109,18 @@ static void ends(void)
     }
 }
 
+/* Close-on-exec ends a connection although the process lives on. */
+static void cloexec(void)
+{
+    int p[2];
+    R(pipe2(p, O_CLOEXEC));
+    pid_t pid = start_helper(p[0], "exec", "exec");
+    close(p[0]);
+    print_end("exec");
+    close(p[1]);
+    R(end_of(pid));
+}
+
 static void forked(void)
 {
     char buf[16];
@@ -295,7 +307,8 @@ static void daemonized(void)
 }
 
 const struct named_case process_cases[] = {
-    {"process: how it ends", ends},        {"process: fork", forked},
+    {"process: how it ends", ends},        {"process: close-on-exec", cloexec},
+    {"process: fork", forked},
     {"process: pre-fork", preforked},      {"process: inherited by exec", inherited},
     {"process: failed exec", failed_exec}, {"process: passed on", passed},
     {"process: daemon", daemonized},       {NULL, NULL},

@@ -77,7 +77,6 @@ int keeper_tell(enum keeper_word word, uint32_t value, int fd)
 {
     return -ECONNREFUSED;
 }
-void keeper_note_exec(void) {}
 
 int engine_start(const struct config *c, char *why, size_t why_bytes)
 {
