@@ -307,9 +307,13 @@ static void daemonized(void)
 }
 
 const struct named_case process_cases[] = {
-    {"process: how it ends", ends},        {"process: close-on-exec", cloexec},
+    {"process: how it ends", ends},
+    {"process: close-on-exec", cloexec},
     {"process: fork", forked},
-    {"process: pre-fork", preforked},      {"process: inherited by exec", inherited},
-    {"process: failed exec", failed_exec}, {"process: passed on", passed},
-    {"process: daemon", daemonized},       {NULL, NULL},
+    {"process: pre-fork", preforked},
+    {"process: inherited by exec", inherited},
+    {"process: failed exec", failed_exec},
+    {"process: passed on", passed},
+    {"process: daemon", daemonized},
+    {NULL, NULL},
 };
