@@ -63,7 +63,7 @@ void epset_wait_forget(void)
 
 /* ---- looking and sleeping ---- */
 
-enum { SAW_PROGRAM = 1, SAW_ENGINE = 2, SAW_READY = 4 };
+enum { SAW_PROGRAM = 1, SAW_ENGINE = 2, SAW_READY = 4, SAW_WAKE = 8 };
 
 static int saw(const struct epoll_event *ev, int n)
 {
@@ -73,8 +73,20 @@ static int saw(const struct epoll_event *ev, int n)
             what |= SAW_PROGRAM;
         else if (ev[i].data.u64 == ENGINE_EPOLL_TAG)
             what |= SAW_ENGINE;
+        else if (ev[i].data.u64 == EPSET_TAG_WAKE)
+            what |= SAW_WAKE;
     }
     return what;
+}
+
+/* A thread that was awake took the edge of the wake eventfd, which was for a sleeper: again. */
+static void pass_on_wake(struct epset *set)
+{
+    lock_take(&epset_lock);
+    set->woken = false;
+    if (set->ready.count > 0)
+        epset_wake(set);
+    lock_give(&epset_lock);
 }
 
 /* What W has now: a mask of SAW bits. */
@@ -82,7 +94,10 @@ static int look(struct epset *set)
 {
     struct epoll_event ev[WAIT_EVENTS];
     int n = real.epoll_wait(set->wait_fd, ev, WAIT_EVENTS, 0);
-    return n < 0 ? 0 : saw(ev, n);
+    int what = n < 0 ? 0 : saw(ev, n);
+    if (what & SAW_WAKE)
+        pass_on_wake(set);
+    return what;
 }
 
 /* A cancellation point. Cancelled, it leaves frames behind that AddressSanitizer knows nothing of.

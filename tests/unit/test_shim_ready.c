@@ -2,10 +2,12 @@
  * they are compared in tests/net. */
 #include "test_shim.h"
 
+#include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <sys/time.h>
 
-#include "epset.h"
+#include "epset_int.h"
 
 static int add(int epfd, int fd, uint32_t events, uint64_t data)
 {
@@ -262,6 +264,66 @@ START_TEST(a_wait_left_by_longjmp_leaves_nothing)
 }
 END_TEST
 
+static void *wait_for_one(void *ep)
+{
+    struct epoll_event ev;
+    return epoll_wait(*(int *)ep, &ev, 1, -1) == 1 ? ep : NULL;
+}
+
+/* Until so many threads are counted as asleep in ep. */
+static void until_asleep(int ep, uint32_t sleepers)
+{
+    struct epset *set = epset_get(ep);
+    for (bool yet = false; !yet; sched_yield()) {
+        lock_take(&epset_lock);
+        yet = set->sleepers == sleepers;
+        lock_give(&epset_lock);
+    }
+    epset_put(set);
+}
+
+static sem_t left, finish;
+
+/* Sleeps in ep, is taken out by a signal, and stays counted as asleep: its next wait would tell. */
+static void *sleep_and_leave(void *ep)
+{
+    if (sigsetjmp(out_of_it, 1) == 0)
+        wait_for_one(ep);
+    sem_post(&left);
+    sem_wait(&finish);
+    return NULL;
+}
+
+/* The wake-up that is meant for a sleeper may be taken by a thread that is awake and looks. */
+START_TEST(a_wake_taken_by_another_is_no_excuse)
+{
+    int pair[2], pipes[2], ep = epoll_create1(0);
+    struct epoll_event ev[2];
+    pthread_t thread, gone;
+    void *done;
+    test_tcp_pair(pair);
+    ck_assert_int_eq(pipe(pipes), 0);
+    ck_assert_int_eq(add(ep, pair[0], EPOLLIN | EPOLLET, 1), 0);
+    ck_assert_int_eq(add(ep, pipes[0], EPOLLIN, 2), 0);
+    sem_init(&left, 0, 0);
+    sem_init(&finish, 0, 0);
+    signal(SIGALRM, leave);
+    ck_assert_int_eq(pthread_create(&gone, NULL, sleep_and_leave, &ep), 0);
+    until_asleep(ep, 1);
+    pthread_kill(gone, SIGALRM);
+    sem_wait(&left);
+    ck_assert_int_eq(send(pair[1], "x", 1, 0), 1);
+    ck_assert_int_eq(epoll_wait(ep, ev, 2, 0), 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_one, &ep), 0);
+    until_asleep(ep, 2);
+    ck_assert_int_eq(send(pair[1], "x", 1, 0), 1);
+    ck_assert_int_eq(pthread_join(thread, &done), 0);
+    ck_assert_ptr_eq(done, &ep);
+    sem_post(&finish);
+    ck_assert_int_eq(pthread_join(gone, NULL), 0);
+}
+END_TEST
+
 START_TEST(an_instance_is_readable_from_outside)
 {
     int pair[2], in = epoll_create1(0), out = epoll_create1(0);
@@ -311,6 +373,7 @@ Suite *shim_ready_suite(void)
     tcase_add_test(t, poll_waits_on_both_kinds);
     tcase_add_test(t, another_thread_makes_it_ready);
     tcase_add_test(t, a_wait_left_by_longjmp_leaves_nothing);
+    tcase_add_test(t, a_wake_taken_by_another_is_no_excuse);
     tcase_add_test(t, an_instance_is_readable_from_outside);
     tcase_add_test(t, both_sides_get_their_turn);
     suite_add_tcase(s, t);
