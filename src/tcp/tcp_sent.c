@@ -101,10 +101,11 @@ static void list_as_lost(struct tcp_pcb *pcb, struct tcp_sent *r)
     list_insert_before(at, &r->by_time);
 }
 
-/* Into sent_time by its old time of transmission: what was thought lost is older than the rest. */
-static void list_by_time(struct tcp_pcb *pcb, struct tcp_sent *r)
+/* Into sent_time by its old time of transmission, from `from` on, a place in it that is not too
+ * late: what was thought lost is older than the rest. */
+static void list_by_time(struct tcp_pcb *pcb, struct list *from, struct tcp_sent *r)
 {
-    struct list *at = pcb->sent_time.next;
+    struct list *at = from->next;
 
     while (at != &pcb->sent_time && BY_TIME(at)->xmit_us <= r->xmit_us)
         at = at->next;
@@ -131,7 +132,7 @@ void tcp_sent_mark(struct tcp_pcb *pcb, struct tcp_sent *r, uint8_t set, uint8_t
         return;
     list_remove(&r->by_time);
     if (after == 1)
-        list_by_time(pcb, r);
+        list_by_time(pcb, &pcb->sent_time, r);
     else if (after == 2)
         list_as_lost(pcb, r);
 }
@@ -144,6 +145,27 @@ void tcp_sent_lose(struct tcp_pcb *pcb, struct tcp_sent *r)
     tcp_sent_mark(pcb, r, TCP_SENT_LOST, TCP_SENT_RETRANS);
     if (tcp_cc(pcb)->lost)
         tcp_cc(pcb)->lost(pcb, r);
+}
+
+void tcp_sent_unlose(struct tcp_pcb *pcb)
+{
+    struct list *at = &pcb->sent_time; /* where the one before went: most follow it at once */
+
+    LIST_FOREACH (n, &pcb->sent_seq) {
+        struct tcp_sent *r = BY_SEQ(n);
+        if (!(r->flags & TCP_SENT_LOST))
+            continue;
+        uncount(pcb, r);
+        r->flags &= (uint8_t)~TCP_SENT_LOST;
+        count(pcb, r);
+        if (r->flags & TCP_SENT_RETRANS)
+            continue; /* is there already */
+        list_remove(&r->by_time);
+        if (at != &pcb->sent_time && BY_TIME(at)->xmit_us > r->xmit_us)
+            at = &pcb->sent_time;
+        list_by_time(pcb, at, r);
+        at = &r->by_time;
+    }
 }
 
 /* ---- coming and going ---- */

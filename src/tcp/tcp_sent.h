@@ -95,6 +95,8 @@ void tcp_sent_join(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r);
 void tcp_sent_mark(struct tcp_pcb *pcb, struct tcp_sent *r, uint8_t set, uint8_t clear);
 /* r is taken for lost, its last transmission too. */
 void tcp_sent_lose(struct tcp_pcb *pcb, struct tcp_sent *r);
+/* Nothing is lost after all. */
+void tcp_sent_unlose(struct tcp_pcb *pcb);
 /* r was sent again just now. */
 void tcp_sent_again(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r);
 /* r was delivered, as far as it was not before. */

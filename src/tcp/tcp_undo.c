@@ -12,8 +12,6 @@
  */
 #include "tcp/tcp_int.h"
 
-#define BY_SEQ(n) container_of(n, struct tcp_sent, by_seq)
-
 void tcp_undo_begin(struct tcp_pcb *pcb)
 {
     pcb->undo = (struct tcp_undo){.on = true,
@@ -59,22 +57,12 @@ bool tcp_undo_may(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
     return tcp_undo_by_dsack(pcb) || tcp_undo_by_echo(pcb, seg);
 }
 
-/* Nothing is lost after all. */
-static void unmark(struct tcp_pcb *pcb)
-{
-    LIST_FOREACH (n, &pcb->sent_seq) {
-        struct tcp_sent *r = BY_SEQ(n);
-        if (r->flags & TCP_SENT_LOST)
-            tcp_sent_mark(pcb, r, 0, TCP_SENT_LOST);
-    }
-}
-
 void tcp_undo(struct tcp *tcp, struct tcp_pcb *pcb, bool all)
 {
     const struct tcp_cc_ops *cc = tcp_cc(pcb);
 
     if (all)
-        unmark(pcb);
+        tcp_sent_unlose(pcb);
     if (cc->undo)
         cc->undo(tcp, pcb);
     else

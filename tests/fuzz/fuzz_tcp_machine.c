@@ -6,9 +6,9 @@
  * stands, for numbers at random would all be outside of the windows:
  *
  *      segment: 0, flags, base of seq | base of ack << 4, length / 32, window / 256, seq delta / 8,
- *               ack delta / 8, options (MSS, scale, timestamps, an old timestamp, urgent, gso,
- * other flow) call:    1, which, -, amount / 64 ... time:    2, milliseconds (2 bytes) * 8 trouble:
- * 3, which, argument
+ *               ack delta / 8, options (MSS, scale with SACK, timestamps, an old timestamp, urgent,
+ * gso, other flow) call:    1, which, -, amount / 64 ... time:    2, milliseconds (2 bytes) * 8
+ * trouble: 3, which, argument
  *
  * After each step the variables of every pcb must agree with each other, what went out must keep to
  * the windows, and every byte read or sent must be the one that belongs there. In the end
@@ -263,6 +263,22 @@ static void inject(uint8_t *packet, size_t l4_bytes, uint8_t proto, uint16_t gso
     net_input(m->net, m->nif, &in);
 }
 
+/* SACK permitted on a SYN, and blocks near SND.UNA on everything else: right ones and wrong ones.
+ */
+static void add_sack(const struct tcp_pcb *pcb, const uint8_t *b, struct tcp_options *opt)
+{
+    uint32_t una = pcb ? pcb->snd_una : 0;
+
+    opt->sack_permitted = b[1] & TCP_SYN;
+    if (b[1] & TCP_SYN)
+        return;
+    opt->has_wscale = false;
+    opt->sack_len = (uint8_t)(1 + b[4] % 3);
+    opt->sack[0] = (struct tcp_sack_block){una + b[5] * 40u, una + b[5] * 40u + b[6] * 40u};
+    opt->sack[1] = (struct tcp_sack_block){una + b[4] * 100u, una + b[4] * 100u + b[3] * 10u};
+    opt->sack[2] = (struct tcp_sack_block){una - b[6], una + b[5]};
+}
+
 static void step_segment(const uint8_t *b)
 {
     static uint8_t packet[20 + TCP_HDR_MAX + 255 * 32];
@@ -278,6 +294,8 @@ static void step_segment(const uint8_t *b)
                                         (b[7] & OPTION_OLD_TS ? 5000 : 0),
                               .ts_ecr = pcb ? tcp_segment_ts_now(m->tcp, pcb) - b[6] : 0};
     uint8_t *l4 = packet + 20;
+    if (b[7] & OPTION_SCALE)
+        add_sack(pcb, b, &opt);
     size_t opt_bytes = b[7] & 7 ? tcp_options_emit(&opt, l4 + TCP_HDR_MIN) : 0;
     struct tcp_hdr h = {.src_port = peer.port,
                         .dst_port = local.port,

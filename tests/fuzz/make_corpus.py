@@ -236,6 +236,10 @@ CORPUS = {
         + seg(length=30, seq=1, seq_by=20) + seg(FIN | ACK, seq=1, seq_by=200) + seg(length=10)
         + seg(length=200) + call(T_RECV, 255),
         "fast-retransmit": b"\0" + OPEN + call(T_SEND, 200) + seg(ack=2) + seg(ack=1) * 5 + seg(ack=2) + seg(),
+        "sack": b"\0" + OPEN_TS + (call(T_SEND, 255) * 3 + b"".join(
+            seg(ack=1, win=win, seq_by=at, ack_by=size, opts=O_SCALE | O_TS) + wait8(1)
+            for win, at, size in ((252, 40, 100), (253, 80, 200), (254, 150, 255), (252, 120, 50)))
+            + seg(ack=2, opts=O_SCALE | O_TS) + wait8(40)) * 6 + seg(opts=O_TS),
         "timeout": b"\0" + OPEN + call(T_SEND, 200) + wait8(40) + seg(ack=2) * 3 + wait8(100) + seg(),
         "closed-window": b"\0" + OPEN + seg(win=0) + call(T_SEND, 10) + wait8(200) + seg(win=0) + wait8(200)
         + seg(win=3) + call(T_CLOSE) + wait8(50),

@@ -188,6 +188,32 @@ START_TEST(order_of_time)
 }
 END_TEST
 
+/* All that was thought lost goes back to its time. */
+START_TEST(nothing_is_lost)
+{
+    struct tcp_sent *r, *sixth;
+
+    start_at(5000);
+    for (int i = 0; i < 20; i++) {
+        put(MSS);
+        w.net.now_us += i % 3;
+    }
+    for (r = tcp_sent_first(w.pcb); r; r = tcp_sent_next(w.pcb, r))
+        if ((r->seq - 5000) / MSS % 4 != 1)
+            tcp_sent_lose(w.pcb, r);
+    sixth = tcp_sent_find(w.pcb, 5000 + 6 * MSS);
+    tcp_sent_again(&w.tcp, w.pcb, sixth);
+    check();
+    tcp_sent_unlose(w.pcb);
+    check();
+    ck_assert(list_empty(&w.pcb->sent_lost));
+    ck_assert_uint_eq(w.pcb->lost_bytes, 0);
+    ck_assert_uint_eq(w.pcb->retrans_bytes, MSS);
+    ck_assert_ptr_eq(w.pcb->sent_time.prev, &sixth->by_time);
+    end();
+}
+END_TEST
+
 /* Without memory for a record the last one grows, if it is as it was; else nothing goes. */
 START_TEST(no_memory_for_a_record)
 {
@@ -342,6 +368,7 @@ TCase *test_tcp_sent(void)
     tcase_add_loop_test(t, edges_inside_segments, 0, 4);
     tcase_add_loop_test(t, marks_and_sums, 0, 4);
     tcase_add_test(t, order_of_time);
+    tcase_add_test(t, nothing_is_lost);
     tcase_add_test(t, no_memory_for_a_record);
     tcase_add_loop_test(t, random_life, 0, 8);
     tcase_add_test(t, large_window);
