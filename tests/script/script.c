@@ -773,6 +773,7 @@ static void teardown_run(struct script *s)
     ck_assert_uint_eq(s->tcp->ports.count, 0);
     ck_assert_uint_eq(s->tcp->port_slab.live, 0);
     ck_assert_uint_eq(s->tcp->listeners.live, 0);
+    ck_assert_uint_eq(s->tcp->bbrs.live, 0);
     ck_assert_uint_eq(s->tcp->orphans, 0);
     ck_assert_uint_eq(s->tcp->mem_bytes, 0);
     ck_assert_uint_eq(s->tcp->stats.curr_estab, 0); /* RFC 4022 tcpCurrEstab */

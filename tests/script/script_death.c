@@ -62,6 +62,32 @@ static const struct step listening[] = {
     END,
 };
 
+static void use_bbr(struct script *s)
+{
+    if (s->listener)
+        tcp_config(s->listener)->congestion = TCP_CC_BBR;
+}
+/* The state of BBR comes and goes with the connection. */
+static const struct step modelled[] = {
+    LISTEN(5),
+    DO(use_bbr),
+    IN(.f = SYN, .mss = 1460),
+    OUT(.f = SYN | ACK, .ack = 1),
+    IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1),
+    ACCEPT(0),
+    SEND(2000),
+    OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
+    OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 540),
+    IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 2001),
+    CLOSE,
+    OUT(.f = FIN | ACK, .seq = 2001, .ack = 1),
+    IN(.f = FIN | ACK, .seq = 1, .ack = 2002),
+    OUT(.f = ACK, .seq = 2002, .ack = 2),
+    QUIET(SEC(60)),
+    CLOSE,
+    END,
+};
+
 /* In the child: asks to be watched, or left alone. */
 static void watch(bool inside)
 {
@@ -165,6 +191,11 @@ START_TEST(death_while_listening)
     die(listening);
 }
 END_TEST
+START_TEST(death_with_a_model)
+{
+    die(modelled);
+}
+END_TEST
 
 Suite *death_suite(void)
 {
@@ -175,6 +206,7 @@ Suite *death_suite(void)
     tcase_add_test(t, death_in_a_life);
     tcase_add_test(t, death_while_opening);
     tcase_add_test(t, death_while_listening);
+    tcase_add_test(t, death_with_a_model);
     suite_add_tcase(s, t);
     return s;
 }
