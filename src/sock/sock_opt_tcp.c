@@ -164,6 +164,13 @@ static int get_congestion(struct sock *so, const struct sock_opt *opt, void *val
     return sock_opt_put(name, sizeof(name), val, len);
 }
 
+static int get_cc_info(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
+{
+    uint8_t info[64];
+    size_t n = tcp_cc_info(so->tcp, info, sizeof(info));
+    return sock_opt_put(info, n, val, len);
+}
+
 /* TCP_ULP: there are no upper layer protocols, as in a kernel without the module. */
 static int set_ulp(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
 {
@@ -323,7 +330,7 @@ const struct sock_opt sock_opt_tcp[] = {
      .set = set_fastopen_bit},
     BYTES(TCP_FASTOPEN_KEY, 0, set_fastopen_key, get_fastopen_key),
     FN(TCP_NOTSENT_LOWAT, set_notsent_lowat, get_notsent_lowat),
-    BYTES(TCP_CC_INFO, 4, NULL, get_nothing),
+    BYTES(TCP_CC_INFO, 4, NULL, get_cc_info),
     SLOT(TCP_SAVE_SYN, SOCK_SLOT_SAVE_SYN, 0, 2), /* kept, later */
     BYTES(TCP_SAVED_SYN, 4, NULL, get_nothing),
     BYTES(TCP_ULP, 0, set_ulp, get_nothing),

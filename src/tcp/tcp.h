@@ -231,6 +231,9 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
 /* Names of the congestion controls, for TCP_CONGESTION. -ENOENT for an unknown name. */
 int tcp_cc_by_name(const char *name);
 const char *tcp_cc_name(int kind);
+/* What TCP_CC_INFO tells (union tcp_cc_info of linux/inet_diag.h), up to room bytes; returns how
+ * many. */
+size_t tcp_cc_info(const struct tcp_pcb *pcb, void *info, size_t room);
 /* From now on pcb's congestion control is kind, of tcp_cc_by_name(). 0, -ENOMEM, -ENOENT. */
 int tcp_set_congestion(struct tcp *tcp, struct tcp_pcb *pcb, int kind);
 /* The limit on the rate of sending, bytes per second; 0: none. */

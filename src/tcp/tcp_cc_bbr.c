@@ -21,6 +21,8 @@
  * heeded. The state is large, so that it is an object of its own, which only connections with BBR
  * have.
  */
+#include <linux/inet_diag.h>
+
 #include "tcp/tcp_cc_bbr.h"
 
 #define STARTUP_PACING_PCT 277u
@@ -471,6 +473,23 @@ void tcp_cc_bbr_repair(struct tcp *tcp)
         if (!b->seen)
             slab_free(&tcp->bbrs, b);
     }
+}
+
+size_t tcp_cc_info(const struct tcp_pcb *pcb, void *info, size_t room)
+{
+    const struct tcp_bbr *b = pcb->conf.congestion == TCP_CC_BBR ? tcp_cc_bbr(pcb) : NULL;
+    struct tcp_bbr_info i;
+
+    if (!b)
+        return 0;
+    i = (struct tcp_bbr_info){.bbr_bw_lo = (uint32_t)b->bw,
+                              .bbr_bw_hi = (uint32_t)(b->bw >> 32),
+                              .bbr_min_rtt = b->min_rtt_us,
+                              .bbr_pacing_gain = b->pacing_gain * 256u / 100,
+                              .bbr_cwnd_gain = b->cwnd_gain * 256u / 100};
+    room = room < sizeof(i) ? room : sizeof(i);
+    memcpy(info, &i, room);
+    return room;
 }
 
 size_t tcp_cc_bbr_bytes(void)

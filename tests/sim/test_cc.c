@@ -435,6 +435,29 @@ START_TEST(delivery_rate_is_the_path_s)
 }
 END_TEST
 
+/* What ss and others show (linux/inet_diag.h). */
+START_TEST(bbr_tells_of_itself)
+{
+    uint32_t info[16];
+    socklen_t len = sizeof(info);
+
+    open_path(FAST);
+    open_flow(&flows[0], PORT, "bbr");
+    run_flow(&flows[0], 3 * SEC);
+    link_wire_enter(a->port);
+    ck_assert_int_eq(sock_getsockopt(flows[0].snd, IPPROTO_TCP, TCP_CC_INFO, info, &len), 0);
+    link_wire_leave(a->port);
+    ck_assert_uint_eq(len, 20);
+    at_least("Mbit/s", (double)info[0] * 8 / MBIT, 45);
+    at_most("Mbit/s", (double)info[0] * 8 / MBIT, 49);
+    ck_assert_uint_eq(info[1], 0);
+    ck_assert_uint_ge(info[2], 20000);
+    ck_assert_uint_le(info[2], 22000);
+    ck_assert_uint_ge(info[4], 512); /* 2 */
+    close_path();
+}
+END_TEST
+
 START_TEST(pacing_limit)
 {
     static const char *const ccs[] = {"cubic", "bbr"};
@@ -498,6 +521,7 @@ int main(void)
     tcase_add_test(t, bbr_comes_back_from_idle);
     tcase_add_test(t, hystart_saves_the_queue);
     tcase_add_test(t, delivery_rate_is_the_path_s);
+    tcase_add_test(t, bbr_tells_of_itself);
     tcase_add_test(t, pacing_limit);
     tcase_add_test(t, changing_horses);
     suite_add_tcase(s, t);

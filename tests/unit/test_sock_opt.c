@@ -274,6 +274,10 @@ START_TEST(strings)
     ck_assert_str_eq(name, "reno");
     ck_assert_int_eq(len, 16);
     ck_assert_int_eq(set_len(so, IPPROTO_TCP, TCP_CONGESTION, "nothing", 7), -ENOENT);
+    ck_assert_int_eq(set_len(so, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3), 0);
+    len = sizeof(name);
+    ck_assert_int_eq(get_len(so, IPPROTO_TCP, TCP_CC_INFO, name, &len), 0);
+    ck_assert_int_eq(len, 0); /* there is no connection yet */
     ck_assert_int_eq(set_len(so, IPPROTO_TCP, TCP_CONGESTION, "", 0), -EINVAL);
     ck_assert_int_eq(set_len(so, IPPROTO_TCP, TCP_ULP, "tls", 3), -ENOENT);
     len = sizeof(name);

@@ -60,6 +60,7 @@ int main(void)
     suite_add_tcase(s, test_tcp_cookie());
     suite_add_tcase(s, test_tcp_iss());
     suite_add_tcase(s, test_tcp_pcb());
+    suite_add_tcase(s, test_tcp_rate());
     suite_add_tcase(s, test_tcp_rtt());
     suite_add_tcase(s, test_tcp_sent());
     suite_add_tcase(s, test_tcp_window());

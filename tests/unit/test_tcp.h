@@ -24,6 +24,7 @@ TCase *test_tcp_cc_hystart(void);
 TCase *test_tcp_cookie(void);
 TCase *test_tcp_iss(void);
 TCase *test_tcp_pcb(void);
+TCase *test_tcp_rate(void);
 TCase *test_tcp_rtt(void);
 TCase *test_tcp_sent(void);
 TCase *test_tcp_window(void);
