@@ -19,7 +19,16 @@
 
 #include "tcp/tcp_int.h"
 
-enum { ECE = TCP_ECE, CWR = TCP_CWR, SYN = TCP_SYN, ACK = TCP_ACK, FIN = TCP_FIN, RST = TCP_RST, PSH = TCP_PSH, URG = TCP_URG };
+enum {
+    ECE = TCP_ECE,
+    CWR = TCP_CWR,
+    SYN = TCP_SYN,
+    ACK = TCP_ACK,
+    FIN = TCP_FIN,
+    RST = TCP_RST,
+    PSH = TCP_PSH,
+    URG = TCP_URG
+};
 
 #define MS(n)  ((uint64_t)(n)*1000)
 #define SEC(n) ((uint64_t)(n)*1000000)
