@@ -75,6 +75,10 @@ void engine_wait_forget(void)
 
 /* ---- sleeping ---- */
 
+/* Of a function whose thread may be cancelled in it: the frame that it then leaves behind is one
+ * that AddressSanitizer knows nothing of. */
+#define MAY_BE_CANCELLED __attribute__((no_sanitize("address")))
+
 static void set_timeout(struct timespec *ts, uint64_t deadline_us, uint64_t now_us)
 {
     uint64_t left = deadline_us - now_us;
@@ -163,8 +167,8 @@ static void refresh(void)
 }
 
 /* One sleep; seat NULL: on the word. True when a signal handler ran. */
-static bool sleep_once(struct seat *seat, uint32_t *word, uint64_t deadline_us, uint64_t now_us,
-                       const sigset_t *mask)
+MAY_BE_CANCELLED static bool sleep_once(struct seat *seat, uint32_t *word, uint64_t deadline_us,
+                                        uint64_t now_us, const sigset_t *mask)
 {
     struct epoll_event ev[EVENTS_MAX];
     struct timespec ts;
@@ -271,8 +275,9 @@ static void serve_seat(const struct seat *seat)
 }
 
 /* all: room for fds and one more. */
-static int poll_mixed(struct pollfd *fds, nfds_t n, struct pollfd *all, struct seat *seat,
-                      uint32_t *word, uint64_t deadline_us, const sigset_t *mask)
+MAY_BE_CANCELLED static int poll_mixed(struct pollfd *fds, nfds_t n, struct pollfd *all,
+                                       struct seat *seat, uint32_t *word, uint64_t deadline_us,
+                                       const sigset_t *mask)
 {
     struct timespec ts;
 
@@ -307,8 +312,8 @@ static int poll_mixed(struct pollfd *fds, nfds_t n, struct pollfd *all, struct s
     }
 }
 
-int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_us,
-                const sigset_t *sigmask)
+MAY_BE_CANCELLED int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_us,
+                                 const sigset_t *sigmask)
 {
     struct pollfd few[66], *all = few;
     size_t bytes = (n + 1) * sizeof(*all);
