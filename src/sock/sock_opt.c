@@ -143,6 +143,7 @@ static void apply_tcp(struct sock *so)
     c->v6only = sock_is_v6only(so);
     c->ttl = so->ttl < 0 ? IP_TTL_DEFAULT : (uint8_t)so->ttl;
     c->tos = so->tos;
+    c->save_syn = sock_value(so, SOCK_SLOT_SAVE_SYN) != 0;
     c->mtu_discover = (uint8_t)sock_value(so, SOCK_SLOT_MTU_DISCOVER);
     tcp_config_changed(&so->stack->tcp, so->tcp);
 }

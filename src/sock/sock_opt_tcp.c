@@ -140,6 +140,22 @@ static int get_timestamp_clock(struct sock *so, const struct sock_opt *opt, void
     return sock_opt_put_int((int)(uint32_t)(so->stack->net.now_us / 1000), val, len);
 }
 
+/* TCP_SAVED_SYN: once. A value of 2 for TCP_SAVE_SYN would have the link's header too, which TCP
+ * never sees. */
+static int get_saved_syn(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
+{
+    size_t n;
+    const uint8_t *syn = tcp_saved_syn(so->tcp, &n);
+    bool fits = n <= *len;
+    if (fits && syn)
+        memcpy(val, syn, n);
+    *len = (socklen_t)n;
+    if (!fits)
+        return -EINVAL;
+    tcp_drop_saved_syn(&so->stack->tcp, so->tcp);
+    return 0;
+}
+
 /* ---- names ---- */
 
 static int set_congestion(struct sock *so, const struct sock_opt *opt, const void *val,
@@ -331,8 +347,8 @@ const struct sock_opt sock_opt_tcp[] = {
     BYTES(TCP_FASTOPEN_KEY, 0, set_fastopen_key, get_fastopen_key),
     FN(TCP_NOTSENT_LOWAT, set_notsent_lowat, get_notsent_lowat),
     BYTES(TCP_CC_INFO, 4, NULL, get_cc_info),
-    SLOT(TCP_SAVE_SYN, SOCK_SLOT_SAVE_SYN, 0, 2), /* kept, later */
-    BYTES(TCP_SAVED_SYN, 4, NULL, get_nothing),
+    SLOT(TCP_SAVE_SYN, SOCK_SLOT_SAVE_SYN, 0, 2),
+    BYTES(TCP_SAVED_SYN, 4, NULL, get_saved_syn),
     BYTES(TCP_ULP, 0, set_ulp, get_nothing),
     FN(TCP_ZEROCOPY_RECEIVE, NULL, get_invalid),
     BIT01(TCP_INQ, SOCK_BIT_INQ),

@@ -101,6 +101,7 @@ struct tcp_config {
     uint8_t defer_accept;                 /* TCP_DEFER_ACCEPT, as a number of SYN,ACKs; 0: off */
     uint8_t ttl, tos;
     uint8_t mtu_discover;             /* enum pmtudisc */
+    bool save_syn;                    /* TCP_SAVE_SYN: a listener keeps the headers of SYNs */
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
@@ -203,6 +204,10 @@ uint32_t tcp_poll(const struct tcp_pcb *pcb);
 /* The pending error (positive errno) and clears it; 0: none. */
 int tcp_take_error(struct tcp_pcb *pcb);
 int tcp_peek_error(const struct tcp_pcb *pcb);
+/* IP and TCP header of the SYN that made pcb, NULL if they were not kept (TCP_SAVED_SYN); *bytes:
+ * how much. Borrowed until tcp_drop_saved_syn(). */
+const uint8_t *tcp_saved_syn(const struct tcp_pcb *pcb, size_t *bytes);
+void tcp_drop_saved_syn(struct tcp *tcp, struct tcp_pcb *pcb);
 /* When text came last; 0: none did. */
 uint64_t tcp_arrived_us(const struct tcp_pcb *pcb);
 uint64_t tcp_readable_bytes(const struct tcp_pcb *pcb); /* SIOCINQ */

@@ -152,6 +152,8 @@ struct tcp_pcb {
     struct ring snd; /* from the first unacknowledged byte to the last one queued */
     struct ring rcv; /* from the first unread byte to rcv_nxt, and beyond it what ofo says */
     struct ranges ofo;
+    uint8_t *saved_syn; /* NULL: none */
+    uint16_t saved_syn_bytes;
     uint64_t mem_bytes; /* of both rings, as counted in tcp->mem_bytes */
 
     /* send sequence space (RFC 9293 3.3.1) */

@@ -112,6 +112,21 @@ static void to_accept_queue(struct tcp_pcb *child)
     child->accept_queued = true;
 }
 
+/* TCP_SAVE_SYN. A SYN that was answered with a cookie is not there any more; without memory it is
+ * done without. */
+static void save_syn(struct tcp *tcp, struct tcp_pcb *child, const struct ip_packet *pkt)
+{
+    size_t ip_bytes = (size_t)(pkt->ip_hdr[0] & 15) * 4;
+    size_t tcp_bytes = (size_t)(pkt->payload[12] >> 4) * 4;
+
+    child->saved_syn_bytes = (uint16_t)(ip_bytes + tcp_bytes); /* first: see tcp_repair.c */
+    child->saved_syn = arena_alloc(tcp->net->arena, child->saved_syn_bytes);
+    if (!child->saved_syn)
+        return;
+    memcpy(child->saved_syn, pkt->ip_hdr, ip_bytes);
+    memcpy(child->saved_syn + ip_bytes, pkt->payload, tcp_bytes);
+}
+
 /* SYN: text in it is not acknowledged, and so comes again, unless it is Fast Open's. */
 static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tcp_seg *seg,
                       const struct tcp_pcb *time_wait)
@@ -138,6 +153,8 @@ static void syn_input(struct tcp *tcp, struct tcp_pcb *listener, const struct tc
     if (time_wait && seq_le(child->iss, time_wait->snd_nxt + 65535))
         child->iss = time_wait->snd_nxt + 65536 + 1;
     tcp_listen_start(tcp, child, seg->seq, &seg->opt);
+    if (listener->conf.save_syn)
+        save_syn(tcp, child, seg->pkt);
     child->ecn = tcp_ecn_wanted(tcp, seg) ? TCP_ECN_OK : 0;
     fast = tcp_fastopen_syn(tcp, listener, child, seg);
     enqueue_child(tcp, listener, child, seg);

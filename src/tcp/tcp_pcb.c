@@ -264,6 +264,7 @@ static void drop_rings(struct tcp *tcp, struct tcp_pcb *pcb)
     ring_clear(&pcb->snd);
     ring_clear(&pcb->rcv);
     ranges_clear(&pcb->ofo);
+    tcp_drop_saved_syn(tcp, pcb);
     tcp_mem_update(tcp, pcb);
 }
 

@@ -60,6 +60,21 @@ const struct endpoint *tcp_remote(const struct tcp_pcb *pcb)
     return &pcb->remote;
 }
 
+const uint8_t *tcp_saved_syn(const struct tcp_pcb *pcb, size_t *bytes)
+{
+    *bytes = pcb->saved_syn ? pcb->saved_syn_bytes : 0;
+    return pcb->saved_syn;
+}
+
+void tcp_drop_saved_syn(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    uint8_t *syn = pcb->saved_syn;
+
+    pcb->saved_syn = NULL;
+    if (syn)
+        arena_free(tcp->net->arena, syn, pcb->saved_syn_bytes);
+}
+
 uint64_t tcp_arrived_us(const struct tcp_pcb *pcb)
 {
     return pcb->last_rx_data_us;

@@ -465,6 +465,35 @@ START_TEST(refused)
 }
 END_TEST
 
+START_TEST(saved_syn)
+{
+    uint8_t syn[100];
+    socklen_t len = 20;
+    struct sock *a, *b, *listener = t_listener(80);
+    ck_assert_int_eq(t_set(listener, IPPROTO_TCP, TCP_SAVE_SYN, 1), 0);
+    t_pair(listener, &a, &b);
+    ck_assert_int_eq(IN(HOST_B, sock_getsockopt(b, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len)),
+                     -EINVAL);
+    ck_assert_uint_eq(len, 60); /* so much room it takes */
+    len = sizeof(syn);
+    ck_assert_int_eq(IN(HOST_B, sock_getsockopt(b, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len)), 0);
+    ck_assert_uint_eq(len, 60);
+    ck_assert_uint_eq(syn[0], 0x45);
+    ck_assert_uint_eq(syn[9], IPPROTO_TCP);
+    ck_assert_uint_eq(syn[22] << 8 | syn[23], 80);
+    ck_assert_uint_eq(syn[33] & 0x3f, 2); /* SYN */
+    len = sizeof(syn); /* once */
+    ck_assert_int_eq(IN(HOST_B, sock_getsockopt(b, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len)), 0);
+    ck_assert_uint_eq(len, 0);
+    t_close(a);
+    t_close(b);
+    t_pair(listener, &a, &b); /* freed with the connection, too */
+    t_close(a);
+    t_close(b);
+    t_close(listener);
+}
+END_TEST
+
 TCase *test_sock_opt(void)
 {
     TCase *tc = world_tcase("opt");
@@ -483,5 +512,6 @@ TCase *test_sock_opt(void)
     tcase_add_test(tc, multicast_interface);
     tcase_add_test(tc, ip_options);
     tcase_add_test(tc, refused);
+    tcase_add_test(tc, saved_syn);
     return tc;
 }
