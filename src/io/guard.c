@@ -47,7 +47,7 @@
 #include "io/keeper.h"
 
 #define WAIT_MS      100      /* for the housekeeper's answer: it takes some tens of microseconds */
-#define LAST_WAIT_US 1000000u /* for the last connections of another stack */
+#define LAST_WAIT_US 1500000u /* for the last connections of another stack */
 #define TELL_TRIES   5000     /* a millisecond apart, while its queue is full */
 
 /* ---- guard sockets ---- */

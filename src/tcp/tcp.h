@@ -221,7 +221,7 @@ bool tcp_send_drained(const struct tcp_pcb *pcb); /* all data and FIN acknowledg
 enum tcp_port_use {
     TCP_PORT_FREE,
     TCP_PORT_LINGERS, /* by connections that nobody has and that have nothing to send: in TIME_WAIT,
-                         or in FIN_WAIT_2 with a peer that has been silent for a quarter of a second
+                         or in FIN_WAIT_2 with a peer that has been silent for half a second
                        */
     TCP_PORT_BUSY,
     TCP_PORT_LISTENS,

@@ -9,7 +9,7 @@
 
 #include "tcp/tcp_int.h"
 
-#define TCP_LINGER_SILENCE_US 250000u
+#define TCP_LINGER_SILENCE_US 500000u
 
 static struct tcp_port *port_find(const struct tcp *tcp, uint16_t port)
 {
