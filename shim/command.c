@@ -111,8 +111,9 @@ static int run(int argc, char **argv)
         fprintf(stderr, "shim: %s: %s\n", lib, strerror(errno));
         return 1;
     }
-    snprintf(preload, sizeof(preload), "%s%s%s", lib, before && *before ? ":" : "",
-             before ? before : "");
+    /* Behind what is there already: a sanitizer's library wants to be the first. */
+    snprintf(preload, sizeof(preload), "%s%s%s", before ? before : "", before && *before ? ":" : "",
+             lib);
     set("LD_PRELOAD", preload);
     execvp(argv[optind], argv + optind);
     int err = errno;

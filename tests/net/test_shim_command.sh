@@ -79,7 +79,7 @@ said 0 out '^SHIM_ADDRESS=192.0.2.9/24 SHIM_GATEWAY=192.0.2.2 SHIM_INTERFACE=vet
     "options are variables" \
     run -i veth0 -a 192.0.2.9/24 -g 192.0.2.2 -t /tmp/t sh -c 'env | grep ^SHIM_ | sort | tr "\n" " "; echo'
 # shellcheck disable=SC2016
-said 0 out "^$TOP_BUILDDIR/.libs/libshim.so${LD_PRELOAD:+:$LD_PRELOAD}:libc.so.6\$" "what is preloaded already stays" \
+said 0 out "^${LD_PRELOAD:+$LD_PRELOAD:}libc.so.6:$TOP_BUILDDIR/.libs/libshim.so\$" "what is preloaded already stays" \
     in_a env LD_PRELOAD="${LD_PRELOAD:+$LD_PRELOAD:}libc.so.6" "$shim" run sh -c 'echo $LD_PRELOAD'
 
 # ---- run and ss, with the peer ----
