@@ -40,7 +40,8 @@ net_cleanup()
 {
     status=$?
     trap - EXIT INT TERM HUP
-    for pid in $NET_PIDS; do
+    # Only those that still run: the number of another may belong to somebody else by now.
+    for pid in $(jobs -pr); do
         kill "$pid" 2>/dev/null
     done
     for ns in "$NS_A" "$NS_B" $NS_M; do

@@ -21,8 +21,13 @@ one()
     host_bg "$2" "$3" $PY "$echo_py" server 0.0.0.0 "$6"
     server=$STARTED
     listening "$2" "$3" "$6" || not_ok "the server listens ($1)"
-    is "$(host "$4" "$5" timeout 60 $PY "$echo_py" client "$(address_of "$2")" "$6" 2 1000003)" \
-        "2 of 2 unharmed" "$1: the bytes"
+    got=$(host "$4" "$5" timeout 30 $PY "$echo_py" client "$(address_of "$2")" "$6" 2 1000003)
+    if ! kill -0 "$BRIDGE_PID" 2>/dev/null; then # it was ended from outside: that proves nothing
+        BRIDGE_PID=
+        bridge -s 1 -d 2 -e 3 || not_ok "the bridge starts"
+        got=$(host "$4" "$5" timeout 30 $PY "$echo_py" client "$(address_of "$2")" "$6" 2 1000003)
+    fi
+    is "$got" "2 of 2 unharmed" "$1: the bytes"
     stop "$server"
     end_bridge
     check "$1: our segments were marked, and the kernel saw it" test $(($(count IpExtInCEPkts) - ce)) -ge 5
