@@ -320,7 +320,10 @@ static void set_pacing(struct tcp_pcb *pcb, const struct tcp_bbr *b, uint32_t ga
         pcb->pacing_rate = rate;
 }
 
-/* Inside what the model knows of the path. */
+/* Inside what the model knows of the path, but never less than the three frames that keep the pipe
+ * full, which are a few milliseconds of the rate. The draft's four segments are too few where
+ * chance alone loses many: sooner or later a whole flight is lost, in recovery no probe goes out,
+ * and each time the retransmission timeout is waited for (at 20 % loss eighty times slower). */
 static uint64_t bound_for_model(const struct tcp_pcb *pcb, const struct tcp_bbr *b, uint64_t cwnd)
 {
     uint64_t cap = BBR_INF;
@@ -330,7 +333,10 @@ static uint64_t bound_for_model(const struct tcp_pcb *pcb, const struct tcp_bbr 
     else if (tcp_cc_bbr_is_probe_bw(b))
         cap = b->inflight_hi;
     cap = tcp_cc_bbr_u64_min(cap, b->inflight_lo);
-    cap = tcp_cc_bbr_u64_max(cap, tcp_cc_bbr_min_cwnd(pcb));
+    if (b->state == BBR_PROBE_RTT)
+        cap = tcp_cc_bbr_u64_max(cap, tcp_cc_bbr_min_cwnd(pcb));
+    else
+        cap = tcp_cc_bbr_u64_max(cap, tcp_cc_bbr_quantize(pcb, b, 0));
     return tcp_cc_bbr_u64_min(cwnd, cap);
 }
 

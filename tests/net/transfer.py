@@ -1,6 +1,6 @@
 """Moves content whose every byte is known, and tells where it went wrong.
 
-usage: transfer.py serve ADDRESS PORT
+usage: transfer.py serve ADDRESS PORT [CONGESTION-CONTROL]
        transfer.py get|put ADDRESS PORT BYTES [wait-half] [wait-end]
        transfer.py echo ADDRESS PORT SIZE ...
        transfer.py flood ADDRESS PORT COUNT
@@ -73,6 +73,8 @@ def attend(conn):
 
 def serve(where):
     listener = socket.create_server(where, backlog=64)
+    if len(sys.argv) > 4:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, sys.argv[4].encode())
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind(where)
 

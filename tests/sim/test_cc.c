@@ -348,6 +348,35 @@ START_TEST(flows_share)
 }
 END_TEST
 
+/* A fifth of all frames lost, both ways, others late, twice, or with wrong bits. */
+static void through_anything(const char *cc, uint64_t bytes, uint64_t most_us)
+{
+    struct path p = {.mbit = 1000, .rtt_ms = 2, .loss_ppm = 200000, .reorder_ppm = 10000};
+    struct flow *f = &flows[0];
+    uint64_t begin;
+
+    open_path(&p);
+    open_flow(f, PORT, cc);
+    f->limit = bytes;
+    a->port->impair.duplicate_ppm = a->port->impair.corrupt_ppm = 10000;
+    b->port->impair = a->port->impair;
+    begin = world.wire.now_us;
+    while (!f->done_us && world.wire.now_us < begin + most_us)
+        run_flow(f, 1 * SEC);
+    ck_assert_uint_eq(f->received, bytes);
+    a->port->impair.loss_ppm = b->port->impair.loss_ppm = 0; /* for the end */
+    close_path();
+}
+
+START_TEST(a_hundred_megabytes_at_a_fifth_lost)
+{
+    through_anything("bbr", 100000000, 60 * SEC);
+    /* A loss a window is what sets their rate: a few segments a second, as with any kernel. */
+    through_anything("cubic", 1000000, 900 * SEC);
+    through_anything("reno", 1000000, 900 * SEC);
+}
+END_TEST
+
 /* The model follows the path: a fifth of the rate, and all of it again. */
 START_TEST(bbr_follows_the_rate)
 {
@@ -516,6 +545,7 @@ int main(void)
     tcase_add_test(t, bbr_needs_little_queue);
     tcase_add_test(t, bbr_leaves_a_deep_queue_empty);
     tcase_add_test(t, flows_share);
+    tcase_add_test(t, a_hundred_megabytes_at_a_fifth_lost);
     tcase_add_test(t, bbr_follows_the_rate);
     tcase_add_test(t, bbr_follows_the_delay);
     tcase_add_test(t, bbr_comes_back_from_idle);
