@@ -482,7 +482,7 @@ START_TEST(saved_syn)
     ck_assert_uint_eq(syn[9], IPPROTO_TCP);
     ck_assert_uint_eq(syn[22] << 8 | syn[23], 80);
     ck_assert_uint_eq(syn[33] & 0x3f, 2); /* SYN */
-    len = sizeof(syn); /* once */
+    len = sizeof(syn);                    /* once */
     ck_assert_int_eq(IN(HOST_B, sock_getsockopt(b, IPPROTO_TCP, TCP_SAVED_SYN, syn, &len)), 0);
     ck_assert_uint_eq(len, 0);
     t_close(a);
