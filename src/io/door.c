@@ -16,6 +16,7 @@
 #include <config.h>
 
 #include "io/engine_int.h"
+#include "io/unixsock.h"
 
 #define BACKLOG    64
 #define PATIENCE_S 5 /* for an answer; the housekeeper may be starting */
@@ -38,10 +39,7 @@ static socklen_t door_name(uint32_t ifindex, const struct ip_addr *addr, struct 
 {
     char text[ADDR_STR_MAX];
 
-    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "libshim-host-%u-%s", ifindex,
-                     addr_str(addr, text));
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    return unixsock_name(un, "libshim-host-%u-%s", ifindex, addr_str(addr, text));
 }
 
 int door_open(uint32_t ifindex, const struct ip_addr *addr)
@@ -67,10 +65,7 @@ static int read_answer(int fd, struct engine_heirloom *h)
     struct answer a = {0};
     struct iovec iov = {&a, sizeof(a)};
     int fds[THINGS];
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(fds))];
-    } control;
+    UNIXSOCK_CONTROL(THINGS) control;
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = control.bytes,
@@ -122,21 +117,11 @@ static void send_answer(int fd, const struct engine_heirloom *h)
     bool same = known && peer.uid == geteuid();
     struct answer a = {layout(), same ? DOOR_COME_IN : DOOR_NOT_YOU};
     struct iovec iov = {&a, sizeof(a)};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(fds))];
-    } control = {0};
+    UNIXSOCK_CONTROL(THINGS) control = {0};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
-    if (same) {
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(fds));
-        memcpy(CMSG_DATA(c), fds, sizeof(fds));
-    }
+    if (same)
+        unixsock_attach(&msg, control.bytes, fds, THINGS);
     if (sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         log_debug("door: nobody waits for the answer");
 }

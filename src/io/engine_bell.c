@@ -10,13 +10,11 @@
 #include <unistd.h>
 
 #include "io/engine_int.h"
+#include "io/unixsock.h"
 
 socklen_t engine_bell_name(uint32_t id, struct sockaddr_un *un)
 {
-    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "libshim-%016llx-%u",
-                     (unsigned long long)engine.sh->id, id);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    return unixsock_name(un, "libshim-%016llx-%u", (unsigned long long)engine.sh->id, id);
 }
 
 int engine_bell_open(void)

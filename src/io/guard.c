@@ -45,6 +45,7 @@
 #include "io/clock.h"
 #include "io/engine_int.h"
 #include "io/keeper.h"
+#include "io/unixsock.h"
 
 #define WAIT_MS      100      /* for the housekeeper's answer: it takes some tens of microseconds */
 #define LAST_WAIT_US 1500000u /* for the last connections of another stack */
@@ -338,9 +339,7 @@ static bool is_set(int fd, int name)
 
 socklen_t guard_marker_name(uint16_t port, struct sockaddr_un *un)
 {
-    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "libshim-port-%u", port);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    return unixsock_name(un, "libshim-port-%u", port);
 }
 
 /* Does another stack's housekeeper have the port, for its last connections? */

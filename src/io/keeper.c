@@ -29,6 +29,7 @@
 
 #include "io/door.h"
 #include "io/keeper_int.h"
+#include "io/unixsock.h"
 
 #define STACK_BYTES (64u << 10) /* of each child until it executes */
 #define STARTS_MAX  3u          /* in a row, without one that came up */
@@ -37,10 +38,7 @@
 
 socklen_t keeper_name(struct sockaddr_un *un)
 {
-    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int n = snprintf(un->sun_path + 1, sizeof(un->sun_path) - 1, "libshim-%016llx-keeper",
-                     (unsigned long long)engine.sh->id);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    return unixsock_name(un, "libshim-%016llx-keeper", (unsigned long long)engine.sh->id);
 }
 
 /* ---- telling ---- */
@@ -51,22 +49,12 @@ int keeper_tell(enum keeper_word word, uint32_t value, int fd)
     struct keeper_message m = {{k->secret[0], k->secret[1]}, word, value};
     struct iovec iov = {&m, sizeof(m)};
     struct sockaddr_un to;
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control = {0};
+    UNIXSOCK_CONTROL(1) control = {0};
     struct msghdr msg = {.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1};
 
     msg.msg_namelen = keeper_name(&to);
-    if (fd >= 0) {
-        msg.msg_control = control.bytes;
-        msg.msg_controllen = sizeof(control.bytes);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(fd));
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    }
+    if (fd >= 0)
+        unixsock_attach(&msg, control.bytes, &fd, 1);
     if (sendmsg(engine.fds[LOOP_DOORBELL], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return 0;
     int err = -errno;
@@ -251,17 +239,12 @@ static int run_plan(struct plan *p, char *mem)
     return -(err != 0 ? err : p->error);
 }
 
-static int hidden(int fd)
-{
-    return fd < 0 ? -errno : engine_fd_hide(fd);
-}
-
 /* The socket that it will read; messages wait there until it does. */
 static int open_mail(void)
 {
     struct sockaddr_un un;
     socklen_t len = keeper_name(&un);
-    int fd = hidden(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    int fd = engine_fd_take(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 
     if (fd >= 0 && bind(fd, (struct sockaddr *)&un, len) < 0) {
         int err = errno;
