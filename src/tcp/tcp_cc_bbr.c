@@ -107,7 +107,7 @@ static void raise_slope(struct tcp_pcb *pcb, struct tcp_bbr *b)
 
     if (b->bw_probe_up_rounds < UP_ROUNDS_MAX)
         b->bw_probe_up_rounds++;
-    b->probe_up_bytes = tcp_cc_bbr_u64_max(pcb->cwnd / segments, 1);
+    b->probe_up_bytes = u64_max(pcb->cwnd / segments, 1);
 }
 
 static void start_up(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr *b,
@@ -127,7 +127,7 @@ static bool is_time_to_probe(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bb
     uint64_t reno_rounds = tcp_cc_bbr_target(pcb, b) / pcb->snd_mss;
 
     if (tcp->net->now_us - b->cycle_at_us <= b->bw_probe_wait_us &&
-        b->rounds_since_probe < tcp_cc_bbr_u64_min(reno_rounds, RENO_ROUNDS_MAX))
+        b->rounds_since_probe < u64_min(reno_rounds, RENO_ROUNDS_MAX))
         return false;
     start_refill(pcb, b);
     return true;
@@ -160,8 +160,7 @@ static void too_high(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr *b, ui
 {
     b->bw_probe_samples = false; /* once a probing */
     if (!app_limited)
-        b->inflight_hi =
-            tcp_cc_bbr_u64_max(inflight, tcp_cc_bbr_target(pcb, b) / 100 * BBR_BETA_PCT);
+        b->inflight_hi = u64_max(inflight, tcp_cc_bbr_target(pcb, b) / 100 * BBR_BETA_PCT);
     if (b->state == BBR_PROBE_BW_UP)
         start_down(tcp, pcb, b);
 }
@@ -204,7 +203,7 @@ static void adapt_long_term(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr
     if (b->inflight_hi == BBR_INF)
         return;
     if (rs->valid)
-        b->inflight_hi = tcp_cc_bbr_u64_max(b->inflight_hi, rs->tx_in_flight);
+        b->inflight_hi = u64_max(b->inflight_hi, rs->tx_in_flight);
     if (b->state == BBR_PROBE_BW_UP)
         probe_upward(pcb, b, rs);
 }
@@ -278,8 +277,7 @@ static uint32_t probe_rtt_cwnd(const struct tcp_pcb *pcb, const struct tcp_bbr *
 {
     uint64_t half = tcp_cc_bbr_bdp(pcb, b, b->bw, gains[BBR_PROBE_RTT].cwnd);
 
-    return (uint32_t)tcp_cc_bbr_u64_min(tcp_cc_bbr_u64_max(half, tcp_cc_bbr_min_cwnd(pcb)),
-                                        TCP_WINDOW_MAX);
+    return (uint32_t)u64_min(u64_max(half, tcp_cc_bbr_min_cwnd(pcb)), TCP_WINDOW_MAX);
 }
 
 static void check_probe_rtt(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr *b,
@@ -332,12 +330,12 @@ static uint64_t bound_for_model(const struct tcp_pcb *pcb, const struct tcp_bbr 
         cap = tcp_cc_bbr_with_headroom(pcb, b);
     else if (tcp_cc_bbr_is_probe_bw(b))
         cap = b->inflight_hi;
-    cap = tcp_cc_bbr_u64_min(cap, b->inflight_lo);
+    cap = u64_min(cap, b->inflight_lo);
     if (b->state == BBR_PROBE_RTT)
-        cap = tcp_cc_bbr_u64_max(cap, tcp_cc_bbr_min_cwnd(pcb));
+        cap = u64_max(cap, tcp_cc_bbr_min_cwnd(pcb));
     else
-        cap = tcp_cc_bbr_u64_max(cap, tcp_cc_bbr_quantize(pcb, b, 0));
-    return tcp_cc_bbr_u64_min(cwnd, cap);
+        cap = u64_max(cap, tcp_cc_bbr_quantize(pcb, b, 0));
+    return u64_min(cwnd, cap);
 }
 
 static void set_cwnd(struct tcp_pcb *pcb, struct tcp_bbr *b, const struct tcp_rate *rs)
@@ -347,15 +345,15 @@ static void set_cwnd(struct tcp_pcb *pcb, struct tcp_bbr *b, const struct tcp_ra
 
     b->max_inflight = tcp_cc_bbr_quantize(pcb, b, most);
     if (b->full_bw_reached)
-        cwnd = tcp_cc_bbr_u64_min(cwnd + rs->newly_acked, b->max_inflight);
+        cwnd = u64_min(cwnd + rs->newly_acked, b->max_inflight);
     else if (cwnd < b->max_inflight ||
              pcb->delivered - b->init_delivered < tcp_cc_initial_window(pcb->snd_mss))
         cwnd += rs->newly_acked;
-    cwnd = tcp_cc_bbr_u64_max(cwnd, tcp_cc_bbr_min_cwnd(pcb));
+    cwnd = u64_max(cwnd, tcp_cc_bbr_min_cwnd(pcb));
     if (b->state == BBR_PROBE_RTT)
-        cwnd = tcp_cc_bbr_u64_min(cwnd, probe_rtt_cwnd(pcb, b));
+        cwnd = u64_min(cwnd, probe_rtt_cwnd(pcb, b));
     cwnd = bound_for_model(pcb, b, cwnd);
-    pcb->cwnd = (uint32_t)tcp_cc_bbr_u64_min(cwnd, TCP_WINDOW_MAX);
+    pcb->cwnd = (uint32_t)u64_min(cwnd, TCP_WINDOW_MAX);
 }
 
 static bool is_recovering(uint8_t recovery)
@@ -443,9 +441,9 @@ static void undo(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_cc_bbr_reset_full_bw(b);
     b->loss_in_round = false;
     b->too_high = 0;
-    b->bw_lo = tcp_cc_bbr_u64_max(b->bw_lo, b->undo.bw_lo);
-    b->inflight_lo = tcp_cc_bbr_u64_max(b->inflight_lo, b->undo.inflight_lo);
-    b->inflight_hi = tcp_cc_bbr_u64_max(b->inflight_hi, b->undo.inflight_hi);
+    b->bw_lo = u64_max(b->bw_lo, b->undo.bw_lo);
+    b->inflight_lo = u64_max(b->inflight_lo, b->undo.inflight_lo);
+    b->inflight_hi = u64_max(b->inflight_hi, b->undo.inflight_hi);
 }
 
 /* Nothing was in flight: no burst to catch up with what was not sent. */

@@ -92,8 +92,6 @@ bool tcp_cc_bbr_is_probing(const struct tcp_bbr *b);
 
 /* ---- tcp_cc_bbr_model.c ---- */
 
-uint64_t tcp_cc_bbr_u64_min(uint64_t a, uint64_t b);
-uint64_t tcp_cc_bbr_u64_max(uint64_t a, uint64_t b);
 uint32_t tcp_cc_bbr_min_cwnd(const struct tcp_pcb *pcb); /* BBRMinPipeCwnd */
 /* bw bytes/s times the shortest round trip, times gain. */
 uint64_t tcp_cc_bbr_bdp(const struct tcp_pcb *pcb, const struct tcp_bbr *b, uint64_t bw,

@@ -27,16 +27,6 @@
 #define QUANTUM_MAX             65536u
 #define LOSS_DEVIATIONS         2u
 
-uint64_t tcp_cc_bbr_u64_min(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-uint64_t tcp_cc_bbr_u64_max(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static uint64_t percent(uint64_t v, uint32_t p)
 {
     return v == BBR_INF ? BBR_INF : v / 100 * p + v % 100 * p / 100;
@@ -60,8 +50,8 @@ uint64_t tcp_cc_bbr_quantize(const struct tcp_pcb *pcb, const struct tcp_bbr *b,
     /* Three frames keep the pipe full: one at each end, one on the way. */
     uint64_t budget = 3 * (uint64_t)tcp_pace_frame_bytes(pcb, QUANTUM_MAX);
 
-    inflight = tcp_cc_bbr_u64_max(inflight, budget);
-    inflight = tcp_cc_bbr_u64_max(inflight, tcp_cc_bbr_min_cwnd(pcb));
+    inflight = u64_max(inflight, budget);
+    inflight = u64_max(inflight, tcp_cc_bbr_min_cwnd(pcb));
     if (b->state == BBR_PROBE_BW_UP)
         inflight += 2u * pcb->snd_mss;
     return inflight;
@@ -79,7 +69,7 @@ uint64_t tcp_cc_bbr_with_headroom(const struct tcp_pcb *pcb, const struct tcp_bb
 
     if (b->inflight_hi == BBR_INF)
         return BBR_INF;
-    headroom = tcp_cc_bbr_u64_max(percent(b->inflight_hi, HEADROOM_PCT), pcb->snd_mss);
+    headroom = u64_max(percent(b->inflight_hi, HEADROOM_PCT), pcb->snd_mss);
     if (b->inflight_hi < headroom + least)
         return least;
     return b->inflight_hi - headroom;
@@ -87,7 +77,7 @@ uint64_t tcp_cc_bbr_with_headroom(const struct tcp_pcb *pcb, const struct tcp_bb
 
 uint64_t tcp_cc_bbr_target(const struct tcp_pcb *pcb, const struct tcp_bbr *b)
 {
-    return tcp_cc_bbr_u64_min(tcp_cc_bbr_bdp(pcb, b, b->bw, BBR_GAIN_UNITY), pcb->cwnd);
+    return u64_min(tcp_cc_bbr_bdp(pcb, b, b->bw, BBR_GAIN_UNITY), pcb->cwnd);
 }
 
 /* With n segments of which `lost` are lost: lost > 0.02 n + 2 sqrt(0.02 n). */
@@ -141,8 +131,8 @@ static void update_latest(const struct tcp_pcb *pcb, struct tcp_bbr *b, const st
     b->loss_round_start = false;
     if (!rs->valid)
         return;
-    b->bw_latest = tcp_cc_bbr_u64_max(b->bw_latest, rs->delivery_rate);
-    b->inflight_latest = tcp_cc_bbr_u64_max(b->inflight_latest, rs->delivered);
+    b->bw_latest = u64_max(b->bw_latest, rs->delivery_rate);
+    b->inflight_latest = u64_max(b->inflight_latest, rs->delivered);
     if (rs->prior_delivered >= b->loss_round_delivered) {
         b->loss_round_delivered = pcb->delivered;
         b->loss_round_start = true;
@@ -153,8 +143,8 @@ static void update_max_bw(struct tcp_bbr *b, const struct tcp_rate *rs)
 {
     if (!rs->delivery_rate || (rs->app_limited && rs->delivery_rate < b->max_bw))
         return;
-    b->bw_filter[1] = tcp_cc_bbr_u64_max(b->bw_filter[1], rs->delivery_rate);
-    b->max_bw = tcp_cc_bbr_u64_max(b->bw_filter[0], b->bw_filter[1]);
+    b->bw_filter[1] = u64_max(b->bw_filter[1], rs->delivery_rate);
+    b->max_bw = u64_max(b->bw_filter[0], b->bw_filter[1]);
 }
 
 void tcp_cc_bbr_advance_max_bw(struct tcp_bbr *b)
@@ -178,15 +168,15 @@ static void adapt_lower_bounds(const struct tcp_pcb *pcb, struct tcp_bbr *b)
         b->bw_lo = b->max_bw;
     if (b->inflight_lo == BBR_INF)
         b->inflight_lo = pcb->cwnd;
-    b->bw_lo = tcp_cc_bbr_u64_max(b->bw_latest, percent(b->bw_lo, BBR_BETA_PCT));
-    b->inflight_lo = tcp_cc_bbr_u64_max(b->inflight_latest, percent(b->inflight_lo, BBR_BETA_PCT));
+    b->bw_lo = u64_max(b->bw_latest, percent(b->bw_lo, BBR_BETA_PCT));
+    b->inflight_lo = u64_max(b->inflight_latest, percent(b->inflight_lo, BBR_BETA_PCT));
 }
 
 /* ---- aggregation of ACKs ---- */
 
 uint64_t tcp_cc_bbr_extra_acked(const struct tcp_bbr *b)
 {
-    return tcp_cc_bbr_u64_max(b->extra_acked[0], b->extra_acked[1]);
+    return u64_max(b->extra_acked[0], b->extra_acked[1]);
 }
 
 static void update_aggregation(struct tcp *tcp, const struct tcp_pcb *pcb, struct tcp_bbr *b,
@@ -203,16 +193,16 @@ static void update_aggregation(struct tcp *tcp, const struct tcp_pcb *pcb, struc
         b->extra_acked[1] = 0;
     }
     /* Longer than seconds is no lump, and would not fit into the product. */
-    expected = b->bw * tcp_cc_bbr_u64_min(now - b->extra_acked_interval_us, US_PER_S) / US_PER_S;
+    expected = b->bw * u64_min(now - b->extra_acked_interval_us, US_PER_S) / US_PER_S;
     if (b->extra_acked_delivered <= expected) {
         b->extra_acked_delivered = 0;
         b->extra_acked_interval_us = now;
         expected = 0;
     }
     b->extra_acked_delivered += rs->newly_acked;
-    extra = b->extra_acked_delivered - tcp_cc_bbr_u64_min(expected, b->extra_acked_delivered);
-    extra = tcp_cc_bbr_u64_min(extra, pcb->cwnd);
-    b->extra_acked[1] = tcp_cc_bbr_u64_max(b->extra_acked[1], extra);
+    extra = b->extra_acked_delivered - u64_min(expected, b->extra_acked_delivered);
+    extra = u64_min(extra, pcb->cwnd);
+    b->extra_acked[1] = u64_max(b->extra_acked[1], extra);
 }
 
 /* ---- is the pipe full? ---- */
@@ -251,8 +241,8 @@ static void check_startup_loss(const struct tcp_pcb *pcb, struct tcp_bbr *b,
         b->loss_events >= STARTUP_FULL_LOSS_COUNT && pcb->recovery == TCP_RECOVERY_FAST &&
         tcp_cc_bbr_is_too_high(pcb, rs)) {
         b->full_bw_reached = true;
-        b->inflight_hi = tcp_cc_bbr_u64_max(tcp_cc_bbr_bdp(pcb, b, b->max_bw, BBR_GAIN_UNITY),
-                                            b->inflight_latest);
+        b->inflight_hi =
+            u64_max(tcp_cc_bbr_bdp(pcb, b, b->max_bw, BBR_GAIN_UNITY), b->inflight_latest);
     }
     if (b->loss_round_start)
         b->loss_events = 0;
@@ -281,7 +271,7 @@ void tcp_cc_bbr_bound(struct tcp_bbr *b, const struct tcp_rate *rs)
         b->bw_latest = rs->delivery_rate;
         b->inflight_latest = rs->delivered;
     }
-    b->bw = tcp_cc_bbr_u64_min(b->max_bw, b->bw_lo);
+    b->bw = u64_min(b->max_bw, b->bw_lo);
 }
 
 /* ---- round trips ---- */
@@ -330,6 +320,6 @@ void tcp_cc_bbr_lost(struct tcp_pcb *pcb, const struct tcp_sent *r)
     if (!b->bw_probe_samples || b->too_high || !tcp_cc_bbr_is_too_high(pcb, &rs))
         return;
     /* The next ACK carries it out (tcp_cc_bbr.c). */
-    b->too_high = tcp_cc_bbr_u64_max(inflight_at_loss(&rs, tcp_sent_len(r)), 1);
+    b->too_high = u64_max(inflight_at_loss(&rs, tcp_sent_len(r)), 1);
     b->too_high_app_limited = rs.app_limited;
 }
