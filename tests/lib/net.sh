@@ -82,9 +82,8 @@ net_pair()
     [ "$1" = own ] || ip -n "$NS_A" addr add 192.0.2.1/24 dev veth0
 }
 
-# net_bridged: two hosts as of net_pair, with room for tests/bridge between them. Segmentation offload is
-# off: the cable sees frames of the MTU's size, from the kernel and from us.
-net_bridged()
+# Hosts A and B, each with a cable from its veth0 to $NS_M, where its ends are toa and tob.
+net_middle()
 {
     NS_M=shimM${NET_ID:-$$}
     trap net_cleanup EXIT
@@ -94,6 +93,13 @@ net_bridged()
     done
     ip -n "$NS_A" link add veth0 type veth peer name toa netns "$NS_M" || exit 1
     ip -n "$NS_B" link add veth0 type veth peer name tob netns "$NS_M" || exit 1
+}
+
+# net_bridged: two hosts as of net_pair, with room for tests/bridge between them. Segmentation offload is
+# off: the cable sees frames of the MTU's size, from the kernel and from us.
+net_bridged()
+{
+    net_middle
     for end in "$NS_A veth0" "$NS_M toa" "$NS_B veth0" "$NS_M tob"; do
         # shellcheck disable=SC2086
         set -- $end
@@ -108,14 +114,7 @@ net_bridged()
 # whose link to B carries only MTU bytes.
 net_routed()
 {
-    NS_M=shimM${NET_ID:-$$}
-    trap net_cleanup EXIT
-    trap 'exit 1' INT TERM HUP
-    for ns in "$NS_A" "$NS_B" "$NS_M"; do
-        net_namespace "$ns"
-    done
-    ip -n "$NS_A" link add veth0 type veth peer name toa netns "$NS_M" || exit 1
-    ip -n "$NS_B" link add veth0 type veth peer name tob netns "$NS_M" || exit 1
+    net_middle
     ip -n "$NS_M" link set tob mtu "$1"
     ip netns exec "$NS_M" sysctl -qw net.ipv4.ip_forward=1
     ip -n "$NS_M" addr add 192.0.2.254/24 dev toa
