@@ -345,4 +345,13 @@ Suite *pace_suite(void);
 Suite *probe_suite(void);
 Suite *user_suite(void);
 
+/* For DO(): a send buffer that is no bound. */
+static inline void large_sndbuf(struct script *s)
+{
+    if (s->pcb) {
+        tcp_config(s->pcb)->sndbuf_bytes = 2000000;
+        tcp_config(s->pcb)->sndbuf_locked = true;
+    }
+}
+
 #endif

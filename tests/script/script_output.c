@@ -138,11 +138,6 @@ SCRIPT(shrunk_window, OPEN_WND(5840), SEND(4380), OUT(.f = ACK, .seq = 1, .ack =
         OUT(.f = ACK, .seq = (from) + 11680, .ack = 1, .len = 1460),                               \
         OUT(.f = (last), .seq = (from) + 13140, .ack = 1, .len = 1460)
 
-static void large_sndbuf(struct script *s)
-{
-    conf(s)->sndbuf_bytes = 2000000;
-    conf(s)->sndbuf_locked = true;
-}
 SCRIPT(initial_window_is_ten, PASSIVE_OPEN, DO(large_sndbuf), SEND(40000), TEN_SEGMENTS(1),
        QUIET(MS(100)))
 SCRIPT(slow_start, PASSIVE_OPEN, DO(large_sndbuf), SEND(100000), TEN_SEGMENTS(1),

@@ -1,5 +1,5 @@
 /* Loss recovery with SACK: RFC 2018, RFC 2883, RFC 8985 (RACK-TLP), RFC 9937 (PRR). */
-#include "script.h"
+#include "script_segments.h"
 
 #include <linux/tcp.h>
 
@@ -9,33 +9,8 @@
         OUT(.f = SYN | ACK, .ack = 1, .mss = 1460, .sackok = true),                                \
         IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1), ACCEPT(0)
 
-#define S(n)            ((uint32_t)(n)*1460 + 1) /* where the segment with number n begins */
-#define SEG(n)          OUT(.f = ACK, .seq = S(n), .ack = 1, .len = 1460)
-#define SEG_AT(t, n)    OUT_AT(t, .f = ACK, .seq = S(n), .ack = 1, .len = 1460)
-#define LAST_AT(t, n)   OUT_AT(t, .f = ACK | PSH, .seq = S(n), .ack = 1, .len = 1460)
-#define ACKED(t, n)     IN_AT(t, .f = ACK, .seq = 1, .ack = S(n))
-#define SACK(t, n, ...) /* the segments before n, and the ranges of segments */                    \
-    IN_AT(t, .f = ACK, .seq = 1, .ack = S(n), .sack = {__VA_ARGS__},                               \
-          .nsack = 1 + sizeof((const uint32_t[][2]){__VA_ARGS__}) / 8)
-#define R(a, b)                                                                                    \
-    {                                                                                              \
-        S(a), S(b)                                                                                 \
-    }
-
-#define TEN_OUT                                                                                    \
-    SACK_OPEN, SEND(14600), SEG(0), SEG(1), SEG(2), SEG(3), SEG(4), SEG(5), SEG(6), SEG(7),        \
-        SEG(8), LAST_AT(0, 9)
-#define TEN_OUT_AND_MORE                                                                           \
-    SACK_OPEN, DO(large_sndbuf), SEND(100000), SEG(0), SEG(1), SEG(2), SEG(3), SEG(4), SEG(5),     \
-        SEG(6), SEG(7), SEG(8), SEG(9)
-
-static void large_sndbuf(struct script *s)
-{
-    if (s->pcb) {
-        tcp_config(s->pcb)->sndbuf_bytes = 2000000;
-        tcp_config(s->pcb)->sndbuf_locked = true;
-    }
-}
+#define TEN_OUT          SACK_OPEN, SEND(14600), NINE, LAST_AT(0, 9)
+#define TEN_OUT_AND_MORE SACK_OPEN, DO(large_sndbuf), SEND(100000), NINE, SEG(9)
 
 static void expect_cwnd(struct script *s, uint32_t cwnd, uint32_t ssthresh)
 {

@@ -1,14 +1,6 @@
 /* Loss: RFC 5681 3.2, RFC 6582, RFC 3042, RFC 6298 with RFC 5681 3.1. */
 #include "script.h"
 
-static void large_sndbuf(struct script *s)
-{
-    if (s->pcb) {
-        tcp_config(s->pcb)->sndbuf_bytes = 2000000;
-        tcp_config(s->pcb)->sndbuf_locked = true;
-    }
-}
-
 #define SEG(at)   OUT(.f = ACK, .seq = (at), .ack = 1, .len = 1460)
 #define DUP(at)   IN(.f = ACK, .seq = 1, .ack = (at))
 #define ACKED(at) IN_AT(MS(10), .f = ACK, .seq = 1, .ack = (at))

@@ -1,34 +1,12 @@
 /* Reductions of the window that were not needed: RFC 3522, RFC 3708, RFC 4015, RFC 5682. */
-#include "script.h"
+#include "script_segments.h"
 
 #define OPEN(...)                                                                                  \
     LISTEN(8), IN(.f = SYN, .mss = 1460, __VA_ARGS__), OUT(.f = SYN | ACK, .ack = 1, .mss = 1460), \
         IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1), ACCEPT(0)
 
-#define S(n)          ((uint32_t)(n)*1460 + 1) /* where the segment with number n begins */
-#define SEG(n)        OUT(.f = ACK, .seq = S(n), .ack = 1, .len = 1460)
-#define SEG_AT(t, n)  OUT_AT(t, .f = ACK, .seq = S(n), .ack = 1, .len = 1460)
-#define LAST_AT(t, n) OUT_AT(t, .f = ACK | PSH, .seq = S(n), .ack = 1, .len = 1460)
-#define ACKED(t, n)   IN_AT(t, .f = ACK, .seq = 1, .ack = S(n))
-#define SACK(t, n, ...)                                                                            \
-    IN_AT(t, .f = ACK, .seq = 1, .ack = S(n), .sack = {__VA_ARGS__},                               \
-          .nsack = 1 + sizeof((const uint32_t[][2]){__VA_ARGS__}) / 8)
-#define R(a, b)                                                                                    \
-    {                                                                                              \
-        S(a), S(b)                                                                                 \
-    }
-
-#define TEN  SEG(0), SEG(1), SEG(2), SEG(3), SEG(4), SEG(5), SEG(6), SEG(7), SEG(8)
-#define FEW  SEND(14600), TEN, LAST_AT(0, 9)
-#define MANY DO(large_sndbuf), SEND(100000), TEN, SEG(9)
-
-static void large_sndbuf(struct script *s)
-{
-    if (s->pcb) {
-        tcp_config(s->pcb)->sndbuf_bytes = 2000000;
-        tcp_config(s->pcb)->sndbuf_locked = true;
-    }
-}
+#define FEW  SEND(14600), NINE, LAST_AT(0, 9)
+#define MANY DO(large_sndbuf), SEND(100000), NINE, SEG(9)
 
 static void is_reduced(struct script *s)
 {
