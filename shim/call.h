@@ -14,6 +14,11 @@ ssize_t call_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
                       socklen_t *addr_len);
 /* Every send call. Delivers SIGPIPE. */
 ssize_t call_send(int fd, const struct msghdr *msg, int flags);
+/* The frame of a call on one socket: body runs within an entry, which it may leave and take again,
+ * and gets arg and n. When body asks for the kernel (SHIM_KERNEL) the socket is turned into a plain
+ * one first. */
+ssize_t call_on_socket(int fd, int (*body)(int fd, struct sock *so, const void *arg, socklen_t n),
+                       const void *arg, socklen_t n);
 ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t len);
 
 /*

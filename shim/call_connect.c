@@ -21,7 +21,7 @@ static int start(int fd, struct sock *so, const struct sockaddr *addr, socklen_t
     return sock_connect(so, addr, len);
 }
 
-static int establish(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len)
+static int body_connect(int fd, struct sock *so, const void *addr, socklen_t len)
 {
     int first = start(fd, so, addr, len);
     int r = first;
@@ -38,29 +38,11 @@ static int establish(int fd, struct sock *so, const struct sockaddr *addr, sockl
     return r;
 }
 
-static int call_connect(int fd, const struct sockaddr *addr, socklen_t len)
-{
-    pthread_testcancel();
-    shim_in();
-    struct sock *so = shim_enter(fd);
-    int r = so ? 0 : shim_not_ours(fd);
-    if (so) {
-        r = establish(fd, so, addr, len);
-        engine_leave();
-        if (r == SHIM_KERNEL) {
-            int given = shim_give_to_kernel(fd);
-            if (given < 0)
-                r = given;
-        }
-    }
-    shim_out();
-    return r;
-}
-
 SHIM_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
     if (shim_ours(fd) && !call_bad_address(addr.__sockaddr__, len)) {
-        int r = call_connect(fd, addr.__sockaddr__, len);
+        pthread_testcancel();
+        ssize_t r = call_on_socket(fd, body_connect, addr.__sockaddr__, len);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }

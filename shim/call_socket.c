@@ -114,9 +114,8 @@ int shim_give_to_kernel(int fd)
     return guarded ? guard_give_back(fd, type, (struct sockaddr *)&local, len) : 0;
 }
 
-/* The frame of a call on a socket: body runs within an entry and may ask for the kernel. */
-static ssize_t on_socket(int fd, int (*body)(int fd, struct sock *so, const void *arg, socklen_t n),
-                         const void *arg, socklen_t n)
+ssize_t call_on_socket(int fd, int (*body)(int fd, struct sock *so, const void *arg, socklen_t n),
+                       const void *arg, socklen_t n)
 {
     shim_in();
     struct sock *so = shim_enter(fd);
@@ -142,7 +141,7 @@ static int body_bind(int fd, struct sock *so, const void *addr, socklen_t len)
 SHIM_EXPORT int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 {
     if (shim_ours(fd) && !call_bad_address(addr.__sockaddr__, len)) {
-        ssize_t r = on_socket(fd, body_bind, addr.__sockaddr__, len);
+        ssize_t r = call_on_socket(fd, body_bind, addr.__sockaddr__, len);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }
@@ -163,7 +162,7 @@ static int body_listen(int fd, struct sock *so, const void *unused, socklen_t ba
 SHIM_EXPORT int listen(int fd, int backlog)
 {
     if (shim_ours(fd)) {
-        ssize_t r = on_socket(fd, body_listen, NULL, (socklen_t)backlog);
+        ssize_t r = call_on_socket(fd, body_listen, NULL, (socklen_t)backlog);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }
@@ -178,7 +177,7 @@ static int body_shutdown(int fd, struct sock *so, const void *unused, socklen_t 
 SHIM_EXPORT int shutdown(int fd, int how)
 {
     if (shim_ours(fd)) {
-        ssize_t r = on_socket(fd, body_shutdown, NULL, (socklen_t)how);
+        ssize_t r = call_on_socket(fd, body_shutdown, NULL, (socklen_t)how);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);
     }

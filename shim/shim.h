@@ -48,14 +48,12 @@ static inline ssize_t shim_ret(ssize_t r)
 /*
  * The frame of an interposed call on a descriptor:
  *
- *     SHIM_EXPORT int listen(int fd, int backlog)
- *     {
- *         if (shim_ours(fd)) {
- *             int r = call_listen(fd, backlog);   // shim_in(), shim_enter(), ..., engine_leave(),
- * shim_out() if (r != SHIM_KERNEL) return (int)shim_ret(r);
- *         }
- *         return real.listen(fd, backlog);
+ *     if (shim_ours(fd)) {
+ *         int r = call_listen(fd, backlog); // shim_in(), shim_enter(), ..., shim_out()
+ *         if (r != SHIM_KERNEL)
+ *             return (int)shim_ret(r);
  *     }
+ *     return real.listen(fd, backlog);
  */
 
 /* Quick: is fd a socket of ours (or one of the engine's own, which the body then refuses)? */

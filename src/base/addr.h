@@ -21,6 +21,17 @@ struct endpoint {
     uint16_t port;
 };
 
+#define ENDPOINT_FLOW_BYTES 36
+/* The two ends of a flow as bytes without gaps, to be hashed. */
+static inline void endpoint_flow(const struct endpoint *local, const struct endpoint *remote,
+                                 uint8_t out[ENDPOINT_FLOW_BYTES])
+{
+    memcpy(out, local->addr.b, 16);
+    memcpy(out + 16, remote->addr.b, 16);
+    put_be16(out + 32, local->port);
+    put_be16(out + 34, remote->port);
+}
+
 #define ADDR_STR_MAX 48 /* with a terminating zero */
 
 /* v4 in host order. */

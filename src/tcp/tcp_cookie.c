@@ -49,12 +49,9 @@ static uint64_t period_now(const struct tcp *tcp)
 static uint32_t mac(const struct tcp *tcp, const struct endpoint *local,
                     const struct endpoint *remote, uint32_t irs, uint64_t period, uint8_t index)
 {
-    uint8_t in[50];
+    uint8_t in[ENDPOINT_FLOW_BYTES + 14];
 
-    memcpy(in, local->addr.b, 16);
-    memcpy(in + 16, remote->addr.b, 16);
-    put_be16(in + 32, local->port);
-    put_be16(in + 34, remote->port);
+    endpoint_flow(local, remote, in);
     put_be32(in + 36, irs);
     put_be32(in + 40, (uint32_t)(period >> 32));
     put_be32(in + 44, (uint32_t)period);

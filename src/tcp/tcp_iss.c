@@ -12,13 +12,10 @@
 uint64_t tcp_iss_keyed(const struct tcp *tcp, const struct endpoint *local,
                        const struct endpoint *remote, uint8_t purpose)
 {
-    uint8_t in[37];
+    uint8_t in[ENDPOINT_FLOW_BYTES + 1];
 
-    memcpy(in, local->addr.b, 16);
-    memcpy(in + 16, remote->addr.b, 16);
-    put_be16(in + 32, local->port);
-    put_be16(in + 34, remote->port);
-    in[36] = purpose;
+    endpoint_flow(local, remote, in);
+    in[ENDPOINT_FLOW_BYTES] = purpose;
     return siphash(&tcp->isn_key, in, sizeof(in));
 }
 

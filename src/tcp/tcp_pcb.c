@@ -383,12 +383,9 @@ void tcp_mem_update(struct tcp *tcp, struct tcp_pcb *pcb)
 uint64_t tcp_flow_hash(const struct tcp *tcp, const struct endpoint *local,
                        const struct endpoint *remote)
 {
-    uint8_t key[36];
+    uint8_t key[ENDPOINT_FLOW_BYTES];
 
-    memcpy(key, local->addr.b, 16);
-    memcpy(key + 16, remote->addr.b, 16);
-    put_be16(key + 32, local->port);
-    put_be16(key + 34, remote->port);
+    endpoint_flow(local, remote, key);
     return siphash(&tcp->net->key, key, sizeof(key));
 }
 

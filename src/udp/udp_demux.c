@@ -34,12 +34,9 @@ static uint64_t hash_local(const struct udp *udp, const struct ip_addr *addr, ui
 static uint64_t hash_flow(const struct udp *udp, const struct endpoint *local,
                           const struct endpoint *remote)
 {
-    uint8_t key[36];
+    uint8_t key[ENDPOINT_FLOW_BYTES];
 
-    memcpy(key, local->addr.b, 16);
-    memcpy(key + 16, remote->addr.b, 16);
-    put_be16(key + 32, local->port);
-    put_be16(key + 34, remote->port);
+    endpoint_flow(local, remote, key);
     return siphash(&udp->net->key, key, sizeof(key));
 }
 
