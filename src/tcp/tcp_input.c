@@ -55,12 +55,15 @@ static bool addresses_ok(const struct ip_packet *pkt)
 
 /* ---- the steps of 3.10.7.4 ---- */
 
-/* RFC 7323 5.3 R1 to R3, and 3.2: once agreed on, timestamps are in every segment. */
+/* RFC 7323 5.3 R1 to R3, and 3.2: once agreed on, timestamps are in every segment. But a peer that
+ * has begun anew knows of no agreement: its SYN is answered (RFC 5961 4.2). */
 static bool paws_ok(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
     if (!pcb->ts_ok || seg->flags & TCP_RST)
         return true;
     if (!seg->opt.has_ts) {
+        if (seg->flags & TCP_SYN)
+            return true;
         tcp->stats.paws_dropped++;
         return false;
     }

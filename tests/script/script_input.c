@@ -180,6 +180,10 @@ SCRIPT(timestamps_wrap, LISTEN(1), IN(.f = SYN, .mss = 1460, .ts = true, .ts_val
 /* RFC 7323 3.2 */
 SCRIPT(segment_without_timestamps_is_dropped, TS_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 10),
        RECV_R(1, -EAGAIN), IN(.f = RST, .seq = 1), STATE(TCP_CLOSED))
+/* RFC 5961 4.2: a peer that forgot the connection resets it with what the challenge tells it. */
+SCRIPT(syn_without_timestamps_is_challenged, TS_OPEN, IN(.f = SYN, .seq = 70000000, .mss = 1460),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_ecr = 1010), IN(.f = RST, .seq = 1),
+       STATE(TCP_CLOSED))
 
 Suite *input_suite(void)
 {
@@ -225,6 +229,7 @@ Suite *input_suite(void)
     tcase_add_test(t, paws_forgets_after_24_days);
     tcase_add_test(t, timestamps_wrap);
     tcase_add_test(t, segment_without_timestamps_is_dropped);
+    tcase_add_test(t, syn_without_timestamps_is_challenged);
     suite_add_tcase(s, t);
     return s;
 }
