@@ -25,8 +25,10 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
         r = refused;
         if (r != -EPERM && r != -EACCES && r != -EFAULT)
             r = sock_setsockopt(so, level, name, val, len);
-        if (r == -ENOPROTOOPT && level == SOL_IPV6 && so->domain == AF_INET6)
-            r = refused; /* of IPv6 alone: kept by the placeholder */
+        /* Of IPv6 alone: kept by the placeholder. What else the stack does not have is refused for
+         * the kernel's reason first. */
+        if (r == -ENOPROTOOPT && (refused || (level == SOL_IPV6 && so->domain == AF_INET6)))
+            r = refused;
         engine_leave();
     }
     shim_out();

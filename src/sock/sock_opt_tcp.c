@@ -16,7 +16,12 @@
 #define TCP_OPT_FIN_MAX_S  120 /* ... and at most */
 #define TCP_OPT_MIN_CLAMP  1152
 #define TCP_OPT_NAME_BYTES 16
-#define TCP_OPT_IS_MPTCP   43 /* TCP_IS_MPTCP of newer headers */
+/* Of newer headers, with the bounds of 2 ticks of 1 ms and TCP_RTO_MIN, TCP_DELACK_MAX. */
+#define TCP_OPT_RTO_MAX_MS    44
+#define TCP_OPT_RTO_MIN_US    45
+#define TCP_OPT_DELACK_MAX_US 46
+#define TCP_OPT_TIMEOUT_US    2000
+#define TCP_OPT_IS_MPTCP      43 /* TCP_IS_MPTCP of newer headers */
 
 /* ---- whole values ---- */
 
@@ -100,6 +105,11 @@ static int set_clamp(struct sock *so, const struct sock_opt *opt, const void *va
     return 0;
 }
 
+static int get_clamp(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
+{
+    return sock_opt_put_int((int)tcp_window_clamp(so->tcp), val, len);
+}
+
 static int set_quickack(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
 {
     tcp_set_quickack(&so->stack->tcp, so->tcp, sock_opt_int(val) != 0);
@@ -127,10 +137,8 @@ static int get_notsent_lowat(struct sock *so, const struct sock_opt *opt, void *
 
 static int get_info(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
 {
-    struct tcp_info info;
-    memset(&info, 0, sizeof(info));
-    tcp_info_fill(&so->stack->tcp, so->tcp, &info, sizeof(info));
-    return sock_opt_put(&info, sizeof(info), val, len);
+    *len = (socklen_t)tcp_info_fill(&so->stack->tcp, so->tcp, val, *len);
+    return 0;
 }
 
 /* TCP_TIMESTAMP: the clock of the timestamps option; it can be set only under repair. */
@@ -269,6 +277,12 @@ static int set_invalid(struct sock *so, const struct sock_opt *opt, const void *
     return -EINVAL;
 }
 
+static int set_queue_seq(struct sock *so, const struct sock_opt *opt, const void *val,
+                         socklen_t len)
+{
+    return tcp_state(so->tcp) == TCP_CLOSED ? -EINVAL : -EPERM;
+}
+
 static int get_invalid(struct sock *so, const struct sock_opt *opt, void *val, socklen_t *len)
 {
     return -EINVAL;
@@ -324,8 +338,7 @@ const struct sock_opt sock_opt_tcp[] = {
     CONFIG(TCP_SYNCNT, syn_retries, 1, 1, TCP_OPT_MAX_COUNT),
     {TCP_LINGER2, OPT_TCP, OPT_SLOT, SOCK_SLOT_LINGER2_S, .set = set_linger2},
     FN(TCP_DEFER_ACCEPT, set_defer, get_defer),
-    {TCP_WINDOW_CLAMP, OPT_TCP, OPT_CONFIG, .width = sizeof(uint32_t),
-     .offset = offsetof(struct tcp_config, window_clamp), .scale = 1, .set = set_clamp},
+    FN(TCP_WINDOW_CLAMP, set_clamp, get_clamp),
     BYTES(TCP_INFO, 4, NULL, get_info),
     FN(TCP_QUICKACK, set_quickack, get_quickack),
     BYTES(TCP_CONGESTION, 0, set_congestion, get_congestion),
@@ -336,7 +349,7 @@ const struct sock_opt sock_opt_tcp[] = {
     CONFIG(TCP_USER_TIMEOUT, user_timeout_ms, 1, 0, INT_MAX),
     FN(TCP_REPAIR, set_not_permitted, get_int_zero),
     FN(TCP_REPAIR_QUEUE, set_not_permitted, get_invalid),
-    FN(TCP_QUEUE_SEQ, set_invalid, get_invalid),
+    FN(TCP_QUEUE_SEQ, set_queue_seq, get_invalid),
     FN(TCP_REPAIR_OPTIONS, set_invalid, NULL),
     FN(TCP_REPAIR_WINDOW, set_not_permitted, get_invalid),
     FN(TCP_TIMESTAMP, set_not_permitted, get_timestamp_clock),
@@ -354,6 +367,9 @@ const struct sock_opt sock_opt_tcp[] = {
     BIT01(TCP_INQ, SOCK_BIT_INQ),
     SLOT(TCP_TX_DELAY, SOCK_SLOT_TX_DELAY, 0, INT_MAX), /* kept */
     FN(TCP_OPT_IS_MPTCP, NULL, get_int_zero),
+    CONFIG(TCP_OPT_RTO_MAX_MS, rto_max_ms, 1, 1000, 120000),
+    CONFIG(TCP_OPT_RTO_MIN_US, rto_min_us, 1, TCP_OPT_TIMEOUT_US, 200000),
+    CONFIG(TCP_OPT_DELACK_MAX_US, delack_max_us, 1, TCP_OPT_TIMEOUT_US, 200000),
     {0},
 };
 

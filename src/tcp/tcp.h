@@ -105,6 +105,8 @@ struct tcp_config {
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
+    uint32_t rto_min_us, rto_max_ms;  /* TCP_RTO_MIN_US, TCP_RTO_MAX_MS; 200,000 and 120,000 */
+    uint32_t delack_max_us;           /* TCP_DELACK_MAX_US; default 200,000 */
     uint32_t rcvlowat, notsent_lowat; /* bytes; notsent_lowat 0: no limit */
     uint32_t window_clamp;
     uint64_t max_pacing_rate; /* bytes/s, SO_MAX_PACING_RATE; 0: none; set by tcp_set_pacing() */
@@ -228,11 +230,13 @@ enum tcp_port_use {
 };
 enum tcp_port_use tcp_port_use(const struct tcp *tcp, uint16_t port);
 
+/* TCP_WINDOW_CLAMP: the largest window that it offers; 0: it is up to the connection to come. */
+uint32_t tcp_window_clamp(const struct tcp_pcb *pcb);
 uint32_t tcp_backlog_len(const struct tcp_pcb *listener);
 uint32_t tcp_mss(const struct tcp_pcb *pcb); /* current send MSS; 536 before a connection */
 size_t tcp_pcb_bytes(void);                  /* memory of one idle pcb */
-/* Fills Linux's struct tcp_info (linux/tcp.h), up to len bytes. */
-void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info, size_t len);
+/* Fills Linux's struct tcp_info (linux/tcp.h), up to len bytes; how many there were. */
+size_t tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info, size_t len);
 /* Names of the congestion controls, for TCP_CONGESTION. -ENOENT for an unknown name. */
 int tcp_cc_by_name(const char *name);
 const char *tcp_cc_name(int kind);

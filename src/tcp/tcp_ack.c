@@ -59,6 +59,7 @@ static bool new_ack(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
     if (pcb->snd_urgent && seq_ge(pcb->snd_una, pcb->snd_up))
         pcb->snd_urgent = false;
     pcb->first_rexmt_us = 0;
+    tcp_info_timeout_over(tcp, pcb);
     pcb->retransmits = 0;
     pcb->soft_error = 0;
     confirm_neighbour(tcp, pcb);

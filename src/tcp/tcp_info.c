@@ -1,9 +1,21 @@
 /* TCP_INFO in the layout of Linux's struct tcp_info. */
 #include <linux/tcp.h>
+#include <stddef.h>
 
 #include "tcp/tcp_int.h"
 
 #define REORDERING 3u /* segments, what is assumed (Linux's tcp_reordering) */
+
+/* What newer kernels append (the headers' struct may end before it). */
+struct info_more {
+    uint32_t rcv_wnd, rehash;
+    uint16_t total_rto, total_rto_recoveries;
+    uint32_t total_rto_time;
+    uint32_t received_ce;
+    uint32_t delivered_bytes[3], received_bytes[3]; /* accurate ECN: not done */
+    uint16_t accecn_fail_mode, accecn_opt_seen;
+};
+#define INFO_BYTES (offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t))
 
 /* Linux numbers the states in its own way (include/net/tcp_states.h). */
 static const uint8_t linux_state[] = {
@@ -119,8 +131,52 @@ void tcp_info_busy(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_busy busy)
     c->busy = busy;
 }
 
-void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info, size_t len)
+void tcp_info_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    struct tcp_counts *c = &pcb->counts;
+
+    if (!pcb->retransmits) {
+        c->rto_recoveries++;
+        c->rto_since_us = tcp->net->now_us;
+    }
+    c->rtos++;
+}
+
+void tcp_info_timeout_over(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    struct tcp_counts *c = &pcb->counts;
+
+    if (!c->rto_since_us)
+        return;
+    c->rto_ms += (uint32_t)((tcp->net->now_us - c->rto_since_us) / 1000);
+    c->rto_since_us = 0;
+}
+
+static void fill_more(const struct tcp *tcp, const struct tcp_pcb *pcb, struct info_more *m)
+{
+    const struct tcp_counts *c = &pcb->counts;
+
+    m->rcv_wnd = tcp_rcv_wnd(pcb);
+    m->total_rto = c->rtos;
+    m->total_rto_recoveries = c->rto_recoveries;
+    m->total_rto_time = c->rto_ms + ms_since(tcp, c->rto_since_us);
+}
+
+/* Copies what there is room for; how much. */
+static size_t put_info(const struct tcp_info *i, const struct info_more *m, void *out, size_t len)
+{
+    size_t old = len < INFO_BYTES ? len : INFO_BYTES;
+    size_t more = len - old < sizeof(*m) ? len - old : sizeof(*m);
+
+    memcpy(out, i, old);
+    if (more)
+        memcpy((uint8_t *)out + old, m, more);
+    return old + more;
+}
+
+size_t tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info, size_t len)
+{
+    struct info_more more = {0};
     struct tcp_info i;
 
     memset(&i, 0, sizeof(i));
@@ -143,7 +199,7 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
         i.tcpi_snd_wscale = pcb->snd_wscale & 15;
         i.tcpi_rcv_wscale = pcb->rcv_wscale & 15;
         i.tcpi_rto = (uint32_t)tcp_rtt_rto_us(pcb);
-        i.tcpi_ato = TCP_DELACK_US;
+        i.tcpi_ato = tcp_delack_us(pcb);
         i.tcpi_snd_mss = tcp_mss(pcb);
         i.tcpi_rcv_mss = pcb->rcv_mss;
         i.tcpi_last_data_sent = ms_since(tcp, pcb->last_tx_us);
@@ -158,6 +214,7 @@ void tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *info,
         fill_window(pcb, &i);
         fill_recovery(pcb, &i);
         fill_counts(tcp, pcb, &i);
+        fill_more(tcp, pcb, &more);
     }
-    memcpy(info, &i, len < sizeof(i) ? len : sizeof(i));
+    return put_info(&i, &more, info, len);
 }

@@ -31,6 +31,7 @@
 #define TCP_RTO_MIN_US           200000u   /* Linux; RFC 6298 2.4 would have 1 s */
 #define TCP_RTO_MAX_US           120000000u
 #define TCP_DELACK_US            40000u /* RFC 9293 3.8.6.3 bounds it to 500 ms */
+#define TCP_DELACK_MAX_US        200000u
 #define TCP_QUICKACKS            16u
 #define TCP_RETRIES_1            3u  /* R1: doubt the route */
 #define TCP_RETRIES_2            15u /* R2, as a time: tcp_retransmit_r2_us() */
@@ -130,6 +131,9 @@ enum tcp_busy {
 struct tcp_counts {
     uint64_t bytes_sent, bytes_retrans;
     uint64_t busy_us[TCP_BUSY_KINDS], busy_since_us;
+    uint64_t rto_since_us; /* of the timeout that is being recovered from; 0: none is */
+    uint32_t rto_ms;       /* what all recoveries from timeouts took */
+    uint16_t rtos, rto_recoveries;
     uint32_t segs_in, segs_out, data_segs_in, data_segs_out, ofo_segs;
     uint8_t busy; /* enum tcp_busy, since busy_since_us */
 };
@@ -341,6 +345,11 @@ static inline uint64_t tcp_rcv_off(const struct tcp_pcb *pcb, uint32_t seq)
 static inline uint32_t tcp_rcv_wnd(const struct tcp_pcb *pcb)
 {
     return seq_gt(pcb->rcv_adv, pcb->rcv_nxt) ? pcb->rcv_adv - pcb->rcv_nxt : 0;
+}
+/* How long an ACK may wait for others or for data. */
+static inline uint32_t tcp_delack_us(const struct tcp_pcb *pcb)
+{
+    return pcb->conf.delack_max_us < TCP_DELACK_US ? pcb->conf.delack_max_us : TCP_DELACK_US;
 }
 static inline uint32_t tcp_flight(const struct tcp_pcb *pcb)
 {
@@ -609,6 +618,10 @@ uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb);
 /* len bytes of text are sent at seq; a segment came in. */
 void tcp_info_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
 void tcp_info_received(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* The retransmission timer ran out, before retransmits counts it; something new was acknowledged.
+ */
+void tcp_info_timeout(struct tcp *tcp, struct tcp_pcb *pcb);
+void tcp_info_timeout_over(struct tcp *tcp, struct tcp_pcb *pcb);
 /* From now on the sender is in that condition. */
 void tcp_info_busy(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_busy busy);
 

@@ -213,6 +213,9 @@ static const struct tcp_config defaults = {
     .ttl = IP_TTL_DEFAULT,
     .mtu_discover = PMTUDISC_WANT,
     .linger2_ms = 60000,
+    .rto_min_us = TCP_RTO_MIN_US,
+    .rto_max_ms = TCP_RTO_MAX_US / 1000,
+    .delack_max_us = TCP_DELACK_MAX_US,
     .rcvlowat = 1,
 };
 

@@ -55,7 +55,7 @@ static void ack_due(struct tcp *tcp, struct tcp_pcb *pcb, bool gap_closed)
     if (gap_closed || unacked > pcb->rcv_mss || (pcb->quickacks && !pcb->pingpong))
         tcp_output_ack_defer(tcp, pcb);
     else if (pcb->delack_at_us == TIMER_NEVER)
-        tcp_timer_delack(tcp, pcb, tcp->net->now_us + TCP_DELACK_US);
+        tcp_timer_delack(tcp, pcb, tcp->net->now_us + tcp_delack_us(pcb));
 }
 
 /* After a silence the peer is in slow start again. */
@@ -175,7 +175,7 @@ static void fin_input(struct tcp *tcp, struct tcp_pcb *pcb)
     if (closing || pcb->ack_now)
         tcp_output_ack_defer(tcp, pcb);
     else if (pcb->delack_at_us == TIMER_NEVER)
-        tcp_timer_delack(tcp, pcb, tcp->net->now_us + TCP_DELACK_US);
+        tcp_timer_delack(tcp, pcb, tcp->net->now_us + tcp_delack_us(pcb));
     tcp_ready(tcp, pcb,
               POLLIN | POLLRDNORM | POLLRDHUP | (pcb->shut == TCP_SHUT_BOTH ? POLLHUP : 0u));
 }

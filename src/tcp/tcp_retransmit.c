@@ -255,6 +255,7 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
         tcp_recover_timeout(tcp, pcb);
         tcp_retransmit_lost(tcp, pcb);
     }
+    tcp_info_timeout(tcp, pcb);
     if (pcb->retransmits < UINT8_MAX)
         pcb->retransmits++;
     if (is_thin(pcb))

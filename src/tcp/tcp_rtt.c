@@ -13,11 +13,16 @@
 
 #define MIN_RTT_WINDOW_US 300000000u /* Linux's tcp_min_rtt_wlen */
 
+static uint64_t rto_most_us(const struct tcp_pcb *pcb)
+{
+    return (uint64_t)pcb->conf.rto_max_ms * 1000;
+}
+
 static void set_rto(struct tcp_pcb *pcb)
 {
-    uint64_t rto = (uint64_t)pcb->srtt_us + u32_max(TCP_RTO_MIN_US, 4 * pcb->rttvar_us);
+    uint64_t rto = (uint64_t)pcb->srtt_us + u32_max(pcb->conf.rto_min_us, 4 * pcb->rttvar_us);
 
-    pcb->rto_us = rto < TCP_RTO_MAX_US ? (uint32_t)rto : TCP_RTO_MAX_US; /* 2.5 */
+    pcb->rto_us = (uint32_t)u64_min(rto, rto_most_us(pcb)); /* 2.5 */
 }
 
 void tcp_rtt_init(struct tcp_pcb *pcb)
@@ -129,5 +134,5 @@ uint64_t tcp_rtt_rto_us(const struct tcp_pcb *pcb)
 {
     uint64_t rto = (uint64_t)pcb->rto_us << (pcb->backoff < 20 ? pcb->backoff : 20); /* 5.5 */
 
-    return rto < TCP_RTO_MAX_US ? rto : TCP_RTO_MAX_US;
+    return u64_min(rto, rto_most_us(pcb));
 }

@@ -33,6 +33,7 @@ void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg 
         tcp_sndbuf_tune(tcp, pcb);
     }
     tcp_fastopen_done(tcp, pcb, false);
+    tcp_info_timeout_over(tcp, pcb);
     pcb->retransmits = pcb->backoff = 0;
     pcb->first_rexmt_us = 0;
     pcb->quickacks = TCP_QUICKACKS;

@@ -44,6 +44,13 @@ uint32_t tcp_window_capacity(const struct tcp_pcb *pcb)
     return u32_min(cap, TCP_WINDOW_MAX);
 }
 
+uint32_t tcp_window_clamp(const struct tcp_pcb *pcb)
+{
+    bool open = pcb->state != TCP_CLOSED && pcb->state != TCP_LISTEN;
+
+    return pcb->conf.window_clamp || !open ? pcb->conf.window_clamp : tcp_window_capacity(pcb);
+}
+
 void tcp_window_init(const struct tcp *tcp, struct tcp_pcb *pcb)
 {
     uint32_t most = pcb->conf.rcvbuf_locked ? 0 : tcp->limits.rcvbuf_max;

@@ -1,6 +1,10 @@
-/* What the files of call_cases share. */
+/* What the tables of calls (call_cases, socket_cases) share. */
 #ifndef SHIM_TESTS_NET_CALL_CASES_H
 #define SHIM_TESTS_NET_CALL_CASES_H
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 
 extern const char *peer_ip, *own_ip;
 
@@ -14,6 +18,13 @@ extern const char *peer_ip, *own_ip;
     } while (0)
 
 const char *err_name(int e);
+struct sockaddr_in at(const char *ip, int port);
+int conn_to(int s, const char *ip, int port);
+int bind_to(int s, const char *ip, int port);
+int tcp(void);
+int udp(void);
+/* A connection to the peer. */
+int peer(int port);
 /* What poll() says of s within twenty seconds: long enough for whatever is sure to come. */
 int wait_for(int s, short events);
 /* The value of an option, or -errno. */
@@ -24,5 +35,11 @@ int set_int(int s, int level, int name, int v);
 void call_dual(void);
 void call_dual_names(void);
 void call_dual_loopback(void);
+
+/* call_sweep.c */
+void call_sweep_new(void);
+void call_sweep_listening(void);
+void call_sweep_tcp(void);
+void call_sweep_udp(void);
 
 #endif

@@ -1,8 +1,8 @@
 """A peer that does what it is told: the other end of poll_epoll_cases.
 
-usage: puppet.py ADDRESS
+usage: puppet.py ADDRESS [PORT]
 
-TCP 9: lines of commands come in over the connection and are carried out one after the other:
+TCP 9, or PORT: lines of commands come in over the connection and are carried out one after the other:
   s N  send N bytes        o    send one urgent byte
   f    send a FIN          r    reset the connection        c  close it
   d N  wait N milliseconds
@@ -15,7 +15,7 @@ TCP 9: lines of commands come in over the connection and are carried out one aft
   t T  this connection has the name T from now on: say so with one byte, read until it ends, and keep how
   ? T  how the connection with that name ended, and with how many bytes: wait for it (10 s), say it, close
   ! T  has it ended? "ended" or "lives"
-UDP 9: the same, for s and d: N is the size of one datagram.
+UDP there: the same, for s and d: N is the size of one datagram.
 """
 import select
 import socket
@@ -26,6 +26,7 @@ import time
 import zlib
 
 address = sys.argv[1]
+port = int(sys.argv[2]) if len(sys.argv) > 2 else 9
 kept = []
 ends = {}  # name: [event, text, bytes]
 
@@ -121,9 +122,9 @@ def serve(conn):
 
 
 def puppet():
-    listener = socket.create_server((address, 9), backlog=256)
+    listener = socket.create_server((address, port), backlog=256)
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind((address, 9))
+    udp.bind((address, port))
     print("ready", flush=True)
     while True:
         for s in select.select([listener, udp], [], [])[0]:

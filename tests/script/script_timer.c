@@ -30,6 +30,41 @@ SCRIPT(timer_starts_over_with_each_new_ack, PASSIVE_OPEN, SEND(2920),
        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1461),
        OUT_AT(MS(210), .f = ACK | PSH, .seq = 1461, .ack = 1, .len = 1460))
 
+/* TCP_RTO_MIN_US, TCP_RTO_MAX_MS, TCP_DELACK_MAX_US. */
+static void short_timeouts(struct script *s)
+{
+    conf(s)->rto_min_us = 20000;
+    conf(s)->rto_max_ms = 1000;
+    conf(s)->delack_max_us = 5000;
+}
+static void no_quickack(struct script *s)
+{
+    if (s->pcb)
+        tcp_set_quickack(s->tcp, s->pcb, false);
+}
+static void counted_timeouts(struct script *s)
+{
+    uint8_t info[300];
+    uint16_t count[2];
+    uint32_t ms;
+
+    if (!s->pcb || s->lenient)
+        return;
+    ck_assert_uint_eq(tcp_info_fill(s->tcp, s->pcb, info, sizeof(info)), 280);
+    memcpy(count, info + 240, sizeof(count)); /* tcpi_total_rto, tcpi_total_rto_recoveries */
+    memcpy(&ms, info + 244, sizeof(ms));      /* tcpi_total_rto_time */
+    ck_assert_uint_eq(count[0], 7);
+    ck_assert_uint_eq(count[1], 1);
+    ck_assert_uint_eq(ms, 2950);
+}
+#define AGAIN(after_us) OUT_AT(after_us, .f = ACK | PSH, .seq = 101, .ack = 1, .len = 100)
+SCRIPT(timeouts_can_be_shorter, PASSIVE_OPEN, DO(short_timeouts), SEND(100), DATA(0),
+       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 101), SEND(100), AGAIN(0), AGAIN(MS(30)),
+       AGAIN(MS(60)), AGAIN(MS(120)), AGAIN(MS(240)), AGAIN(MS(480)), AGAIN(MS(960)), AGAIN(SEC(1)),
+       IN_AT(MS(90), .f = ACK, .seq = 1, .ack = 201), DO(counted_timeouts), DO(no_quickack),
+       IN(.f = ACK, .seq = 1, .ack = 201, .len = 10),
+       OUT_AT(MS(5), .f = ACK, .seq = 201, .ack = 11))
+
 /* RFC 6298 5.2 */
 SCRIPT(timer_stops_when_all_is_acknowledged, PASSIVE_OPEN, SEND(100), DATA(0),
        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 101), QUIET(SEC(1000)))
@@ -174,6 +209,7 @@ Suite *timer_suite(void)
     TCase *t = tcase_create("retransmission");
 
     tcase_add_test(t, timeout_doubles);
+    tcase_add_test(t, timeouts_can_be_shorter);
     tcase_add_test(t, giving_up_after_924_s);
     tcase_add_test(t, timer_starts_over_with_each_new_ack);
     tcase_add_test(t, timer_stops_when_all_is_acknowledged);

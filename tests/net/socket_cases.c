@@ -1,0 +1,34 @@
+/*
+ * More tables of socket calls, run against the kernel and against the stack and compared by
+ * test_socket_calls.sh: as call_cases.c, about what sockets do besides moving bytes.
+ *
+ * usage: socket_cases PEER OWN [CASE]     (addresses; PEER runs peer.py, and puppet.py on port 16)
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "call_cases.h"
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } cases[] = {
+        {"options of new sockets", call_sweep_new},
+        {"options of a listener", call_sweep_listening},
+        {"options of a connection", call_sweep_tcp},
+        {"options of connected UDP", call_sweep_udp},
+    };
+    if (argc < 3)
+        return 2;
+    peer_ip = argv[1];
+    own_ip = argv[2];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        if (argc > 3 && strcmp(argv[3], cases[i].name) != 0)
+            continue;
+        printf("%s\n", cases[i].name);
+        cases[i].run();
+    }
+    return 0;
+}

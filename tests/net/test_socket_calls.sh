@@ -1,0 +1,15 @@
+#!/bin/bash
+# Options, errors and states of sockets: a table of calls against the kernel and against the stack.
+. "$(dirname "$0")/../lib/net.sh"
+. "$(dirname "$0")/../lib/apps.sh"
+. "$(dirname "$0")/../lib/calls.sh"
+net_pair
+host_bg b kernel /usr/bin/python3 "$(dirname "$0")/peer.py" 192.0.2.2 >"$TMP/peer"
+host_bg b kernel /usr/bin/python3 "$(dirname "$0")/puppet.py" 192.0.2.2 16 >"$TMP/puppet"
+until_true grep -q ready "$TMP/peer" || not_ok "the peer is up"
+until_true grep -q ready "$TMP/puppet" || not_ok "the puppet is up"
+names=("options of new sockets" "options of a listener" "options of a connection" "options of connected UDP")
+for name in "${names[@]}"; do
+    compare_calls socket_cases "$name"
+done
+done_testing
