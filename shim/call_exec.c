@@ -6,6 +6,11 @@
  * stack only when it meets an inherited internet socket, or makes one: most images are helpers that
  * never do. An image that never did passes the inheritance on when it executes another one.
  *
+ * Who has the packet sockets can read and write frames, and who has the arena can spoil it for the
+ * whole family. So what is executed gets them if it could have opened packet sockets itself, or if
+ * it inherits a socket of the stack, which is worth nothing without. After root was given up, any
+ * other image gets them only where SHIM_HAND_DOWN=on says so, and nothing if it will not load us.
+ *
  * All of it may run in a child of vfork(), whose memory is its parent's: it changes descriptor
  * flags, which are the child's own, and builds the environment on its stack. What the parent learns
  * is that its sockets are shared from now on.
@@ -22,6 +27,7 @@
 #define NAME_LEN (sizeof(NAME) - 1)
 
 static struct engine_heirloom inherited = {-1, -1, -1};
+static bool hand_down; /* SHIM_HAND_DOWN=on, when we were loaded */
 
 /* ---- the new image ---- */
 
@@ -53,8 +59,9 @@ static void note_inherited(void)
 
 void exec_init(void)
 {
-    const char *value = getenv("LIBSHIM_STACK");
+    const char *value = getenv("LIBSHIM_STACK"), *wish = getenv("SHIM_HAND_DOWN");
     struct engine_heirloom h;
+    hand_down = wish && strcmp(wish, "on") == 0;
     if (!value)
         return;
     bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
@@ -65,6 +72,10 @@ void exec_init(void)
     for (size_t i = 0; i < 3; i++) {
         real.fcntl(fds[i], F_SETFD, FD_CLOEXEC);
         engine_fd_adopt(fds[i], true);
+    }
+    if (engine_is_unmade(&h)) {
+        engine_reserve_adopt(&h);
+        return;
     }
     inherited = h;
     note_inherited();
@@ -84,15 +95,58 @@ int exec_join(char *why, size_t why_bytes)
 
 /* ---- the old image ---- */
 
-/* What the next image is told; false: there is no stack to go on with. */
-static bool heirloom(struct engine_heirloom *h)
+/* Will the next image inherit fd, and is it an internet socket? */
+static bool is_passed_on(int fd)
+{
+    int domain = 0, flags = real.fcntl(fd, F_GETFD);
+    socklen_t len = sizeof(domain);
+    return flags >= 0 && !(flags & FD_CLOEXEC) &&
+           real.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+           (domain == AF_INET || domain == AF_INET6);
+}
+
+/* spawns: the descriptors of the next image are still to be arranged, nobody knows how. */
+static bool passes_socket_on(bool spawns)
+{
+    /* What a child of vfork() has put in place is not in the table. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (is_passed_on(fd))
+            return true;
+    for (int fd = fd_next(0); fd >= 0 && fd < INT_MAX; fd = fd_next(fd + 1)) {
+        const struct fd_entry *e = fd_entry(fd);
+        if (e && (e->kind == FD_STACK || e->kind == FD_INHERITED) && (spawns || is_passed_on(fd)))
+            return true;
+    }
+    return false;
+}
+
+static bool will_load_us(char *const envp[])
+{
+    for (size_t i = 0; envp && envp[i]; i++)
+        if (strncmp(envp[i], "LD_PRELOAD=", 11) == 0 && envp[i][11])
+            return true;
+    return access("/etc/ld.so.preload", F_OK) == 0;
+}
+
+static bool may_have_it(char *const envp[], bool spawns)
+{
+    int saved = errno;
+    bool may =
+        privilege_survives_exec() || (hand_down && will_load_us(envp)) || passes_socket_on(spawns);
+    errno = saved;
+    return may;
+}
+
+/* What the next image is told; false: there is no stack to go on with, or not for that image. */
+static bool heirloom(struct engine_heirloom *h, char *const envp[], bool spawns)
 {
     if (shim_inside())
         return false;
-    if (engine_heirloom(h))
-        return true;
-    *h = inherited;
-    return exec_is_heir();
+    if (hand_down && will_load_us(envp)) /* the right may go no sooner than now */
+        privilege_reserve_for_exec();
+    if (!engine_heirloom(h))
+        *h = inherited;
+    return h->arena >= 0 && may_have_it(envp, spawns);
 }
 
 static void keep_open(const struct engine_heirloom *h, bool yes)
@@ -159,7 +213,7 @@ static int execute_vforked(const struct image *im, char *const envp[],
     return r;
 }
 
-/* The process's own threads end now, unless it fails. */
+/* The process's own threads end now, unless it fails. h NULL: nothing is handed down. */
 static int execute_last(const struct image *im, char *const envp[], const struct engine_heirloom *h)
 {
     /* Not inside while it executes: signals that were held back would stay blocked in the new
@@ -167,9 +221,11 @@ static int execute_last(const struct image *im, char *const envp[], const struct
     shim_in();
     engine_freeze();
     shim_out();
-    keep_open(h, true);
+    if (h)
+        keep_open(h, true);
     int r = execute_real(im, envp);
-    keep_open(h, false);
+    if (h)
+        keep_open(h, false);
     engine_thaw();
     return r;
 }
@@ -179,8 +235,10 @@ static int execute(const struct image *im, char *const envp[])
     struct engine_heirloom h;
     char text[64];
     shim_need();
-    if (!heirloom(&h))
-        return execute_real(im, envp);
+    if (!heirloom(&h, envp, false)) {
+        bool last = engine_running() && !shim_inside() && !shim_is_vfork_child();
+        return last ? execute_last(im, envp, NULL) : execute_real(im, envp);
+    }
     char **env = alloca((count(envp) + 2) * sizeof(*env));
     make_env(env, envp, text, sizeof(text), &h);
     return shim_is_vfork_child() ? execute_vforked(im, env, &h) : execute_last(im, env, &h);
@@ -295,7 +353,7 @@ static int spawn(spawn_fn *fn, pid_t *pid, const char *path,
 {
     struct engine_heirloom h, copy;
     char text[64];
-    if (!heirloom(&h))
+    if (!heirloom(&h, envp, actions != NULL))
         return fn(pid, path, actions, attr, argv, envp);
     shim_in();
     if (engine_running())

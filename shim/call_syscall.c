@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "shim.h"
 
 #define OURS_MAX 512
@@ -30,7 +31,8 @@ const uint8_t shim_syscall_ours[OURS_MAX] = {
     [SYS_recvmsg] = 1,      [SYS_recvmmsg] = 1,     [SYS_epoll_ctl] = 1,  [SYS_epoll_create1] = 1,
     [SYS_dup] = 1,          [SYS_dup3] = 1,         [SYS_fcntl] = 1,      [SYS_ioctl] = 1,
     [SYS_sendfile] = 1,     [SYS_splice] = 1,       [SYS_ppoll] = 1,      [SYS_pselect6] = 1,
-    [SYS_epoll_pwait] = 1,  [SYS_epoll_pwait2] = 1,
+    [SYS_epoll_pwait] = 1,  [SYS_epoll_pwait2] = 1, [SYS_setuid] = 1,     [SYS_setreuid] = 1,
+    [SYS_setresuid] = 1,    [SYS_capset] = 1,
 #ifdef SYS_accept
     [SYS_accept] = 1,
 #endif
@@ -58,11 +60,16 @@ static long call_pselect6(int nfds, fd_set *r, fd_set *w, fd_set *e, const struc
     return pselect(nfds, r, w, e, timeout, mask ? (const sigset_t *)mask[0] : NULL);
 }
 
-/* Those that wait. */
-static long wait_syscall(long n, long a, long b, long c, long d, long e, long f)
+/* Those that wait, and those that give up rights. */
+static long rare_syscall(long n, long a, long b, long c, long d, long e, long f)
 {
     int fd = (int)a;
     switch (n) {
+    case SYS_setuid:
+    case SYS_setreuid:
+    case SYS_setresuid:
+    case SYS_capset:
+        return privilege_syscall(n, a, b, c);
     case SYS_epoll_create1:
         return epoll_create1(fd);
     case SYS_epoll_ctl:
@@ -174,7 +181,7 @@ long shim_syscall(long n, long a, long b, long c, long d, long e, long f)
     case SYS_splice:
         return splice(fd, (off64_t *)b, (int)c, (off64_t *)d, (size_t)e, (unsigned)f);
     default:
-        return wait_syscall(n, a, b, c, d, e, f);
+        return rare_syscall(n, a, b, c, d, e, f);
     }
 }
 

@@ -14,6 +14,13 @@ void exec_init(void);
 bool exec_is_heir(void);
 /* Joins it. 0, or -errno with one line in why. */
 int exec_join(char *why, size_t why_bytes);
+/* Has the process the right to open packet sockets? And would what it executes have it? */
+bool privilege_is_held(void);
+bool privilege_survives_exec(void);
+/* Reserves what it would then be without. */
+void privilege_reserve_for_exec(void);
+/* A system call that may take it away, by its number. */
+long privilege_syscall(long n, long a, long b, long c);
 /* Keeps others from starting the stack at the same time, and fork from happening meanwhile. */
 void process_lock(void);
 void process_unlock(void);

@@ -6,6 +6,7 @@
 #define SHIM_REAL_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -31,6 +32,7 @@ extern int __vdprintf_chk(int fd, int flag, const char *format, va_list ap)
     __attribute__((format(printf, 3, 0)));
 extern int __vsnprintf_chk(char *text, size_t len, int flag, size_t bytes, const char *format,
                            va_list ap) __attribute__((format(printf, 5, 0)));
+extern int capset(cap_user_header_t head, const cap_user_data_t data);
 extern ssize_t __read_chk(int fd, void *buf, size_t len, size_t bytes);
 extern ssize_t __recv_chk(int fd, void *buf, size_t len, size_t bytes, int flags);
 extern ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t bytes, int flags,

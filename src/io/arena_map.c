@@ -43,22 +43,37 @@ static size_t allowed_size(void)
     return size & ~(size_t)(ARENA_PAGE_BYTES - 1);
 }
 
-int arena_map_create(struct arena_map *m)
+int arena_map_open(void)
 {
-    m->fd = memfd_create("libshim", MFD_CLOEXEC);
-    if (m->fd < 0)
-        return -errno;
+    int fd = memfd_create("libshim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+int arena_map_format(struct arena_map *m, int fd)
+{
     int err = -ENOMEM;
+    m->fd = fd;
+    if (ftruncate(fd, 0) < 0) /* of an attempt that failed */
+        return -errno;
     for (m->size = allowed_size(); m->size >= ARENA_MIN; m->size /= 2) {
-        if (ftruncate(m->fd, (off_t)m->size) < 0)
+        if (ftruncate(fd, (off_t)m->size) < 0)
             err = -errno;
         else if ((err = map_at(m)) == 0)
             return 0;
         if (err == -EEXIST)
             break;
     }
-    close(m->fd);
-    m->fd = -1;
+    return err;
+}
+
+int arena_map_create(struct arena_map *m)
+{
+    int fd = arena_map_open();
+    int err = fd < 0 ? fd : arena_map_format(m, fd);
+    if (err && fd >= 0)
+        close(fd);
+    if (err)
+        m->fd = -1;
     return err;
 }
 

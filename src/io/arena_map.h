@@ -14,6 +14,10 @@ struct arena_map {
  * limits allow (64 GB at most, 64 MB at least). 0; -ENOMEM, -EEXIST (the address is taken), or
  * another -errno. */
 int arena_map_create(struct arena_map *m);
+/* The same in two steps: an empty memfd, at any number (-errno: none), and its mapping, which may
+ * be tried again. */
+int arena_map_open(void);
+int arena_map_format(struct arena_map *m, int fd);
 /* Maps an existing memfd at its address. 0 or -errno. */
 int arena_map_attach(struct arena_map *m, int fd);
 /* Gives back the memory of idle page runs, at most max of them. Within an entry. */

@@ -222,6 +222,13 @@ static bool parse_offload(struct config *c, const char *value)
     return c->offload || strcmp(value, "off") == 0;
 }
 
+/* It is looked at where programs are executed, also before there is a stack. */
+static bool parse_hand_down(struct config *c, const char *value)
+{
+    (void)c;
+    return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
+}
+
 static const struct variable variables[] = {
     {"SHIM_ADDRESS", parse_address,
      "a host's IPv4 address with its prefix length, as 192.0.2.7/24"},
@@ -231,6 +238,7 @@ static const struct variable variables[] = {
      "0 (off), 1 (asked for and accepted) or 2 (accepted), as the kernel's tcp_ecn"},
     {"SHIM_FALLBACK", parse_fallback, "\"kernel\""},
     {"SHIM_GATEWAY", parse_gateway, "a host's IPv4 address, as 192.0.2.1"},
+    {"SHIM_HAND_DOWN", parse_hand_down, "on or off"},
     {"SHIM_INTERFACE", parse_interface, "an interface's name, 1 to 15 characters"},
     {"SHIM_LOG", parse_log, "off, error, warn, info or debug"},
     {"SHIM_MEMORY", parse_memory, "a size of at least 1M, as 512M or 4G"},

@@ -28,6 +28,7 @@
 #include "io/engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdio.h>
@@ -325,11 +326,13 @@ static bool net_guards(void *ctx, const struct endpoint *local)
 
 static int make_stack(const struct config *c)
 {
+    struct engine_heirloom h;
     uint64_t seed;
-    int err = arena_map_create(&engine.map);
+    bool reserved = engine.of_reserve && engine_reserve_get(&h);
+    int err = reserved ? arena_map_format(&engine.map, h.arena) : arena_map_create(&engine.map);
     if (err)
         return err;
-    engine.arena_fd = engine_fd_take(engine.map.fd);
+    engine.arena_fd = reserved ? h.arena : engine_fd_take(engine.map.fd);
     if (engine.arena_fd < 0)
         return engine.arena_fd;
     if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
@@ -370,11 +373,14 @@ static int open_link(const struct config *c, char *why, size_t why_bytes)
 {
     struct hostnet_if hif;
     struct netif desc = {.up = true};
+    struct engine_heirloom h;
     int err = hostnet_find(c, &hif, why, why_bytes);
     if (err)
         return err;
-    err = link_packet_open(&hif, c->offload, &engine.sh->packet, &desc.gso_max_bytes,
-                           &desc.csum_offload, &engine.link);
+    bool reserved = engine.of_reserve && engine_reserve_get(&h);
+    const int sockets[] = {h.rx, h.tx};
+    err = link_packet_open(&hif, c->offload, &engine.sh->packet, reserved ? sockets : NULL,
+                           &desc.gso_max_bytes, &desc.csum_offload, &engine.link);
     if (err) {
         snprintf(why, why_bytes, "a packet socket on %s cannot be opened: %s%s", hif.name,
                  strerrordesc_np(-err),
@@ -520,12 +526,16 @@ static void undo_start(void)
     close_process();
     engine.fds[LOOP_LINK] = -1;
     trace_close();
+    struct engine_heirloom h;
+    bool reserved = engine_reserve_get(&h) && h.arena == engine.arena_fd;
+    if (engine.link && reserved) /* it is kept, for another try */
+        engine.link->rx_fd = engine.link->tx_fd = -1;
     if (engine.link)
         engine.link->ops->close(engine.link);
     trace_share(NULL);
     if (engine.map.base)
         munmap(engine.map.base, engine.map.size);
-    if (engine.arena_fd >= 0)
+    if (engine.arena_fd >= 0 && !reserved)
         engine_fd_close(engine.arena_fd);
     engine.link = NULL;
     engine.map.base = NULL;
@@ -555,7 +565,12 @@ static int start_fresh(const struct config *c, char *why, size_t why_bytes)
     lock();
     stack_proc_remove(engine.st, engine.proc);
     unlock();
-    return go(why, why_bytes);
+    err = go(why, why_bytes);
+    if (!err) {
+        link_packet_seal(engine.link);
+        (void)fcntl(engine.arena_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    }
+    return err;
 }
 
 /* ---- joining a stack: after exec, or by its door ---- */
@@ -682,19 +697,43 @@ static int join_or_open_door(const struct config *c, char *why, size_t why_bytes
     return join(&h, c, why, why_bytes);
 }
 
-int engine_start(const struct config *c, char *why, size_t why_bytes)
+static int start(const struct config *c, char *why, size_t why_bytes)
 {
-    if (engine.running)
-        return 0;
     int err = c->own_address ? join_or_open_door(c, why, why_bytes) : 1;
     if (err > 0) {
         err = prepare(c, why, why_bytes);
         if (!err)
             err = start_fresh(c, why, why_bytes);
     }
+    return err;
+}
+
+/* With what was reserved, if anything was. */
+static int start_with_reserve(const struct config *c, char *why, size_t why_bytes)
+{
+    struct engine_heirloom h;
+    int to_make = engine_reserve_lock(&h);
+    engine.of_reserve = to_make == 1;
+    int err = to_make ? start(c, why, why_bytes) : join(&h, NULL, why, why_bytes);
+    engine.of_reserve = false;
     if (err && !engine.running)
         undo_start();
-    if (!err && c->own_address)
+    if (to_make >= 0)
+        engine_reserve_unlock(&h);
+    return err;
+}
+
+int engine_start(const struct config *c, char *why, size_t why_bytes)
+{
+    if (engine.running)
+        return 0;
+    int err = start_with_reserve(c, why, why_bytes);
+    struct engine_heirloom h;
+    if (engine.running && engine_reserve_get(&h) && h.arena == engine.arena_fd)
+        engine_reserve_forget();
+    else if (engine.running)
+        engine_reserve_release(); /* there was a stack to be joined */
+    if (!err && engine.sh->config.own_address)
         (void)keeper_start();
     return err;
 }
@@ -702,7 +741,7 @@ int engine_start(const struct config *c, char *why, size_t why_bytes)
 bool engine_heirloom(struct engine_heirloom *h)
 {
     if (!engine.running)
-        return false;
+        return engine_reserve_get(h);
     *h = (struct engine_heirloom){engine.arena_fd, engine.link->rx_fd, engine.link->tx_fd};
     return true;
 }

@@ -111,8 +111,21 @@ void engine_fork_child(void);
 struct engine_heirloom {
     int arena, rx, tx;
 };
-/* Those of the running stack; false: none is running. */
+/* Those of the running stack, or of the reserve; false: there is neither. */
 bool engine_heirloom(struct engine_heirloom *h);
+/* Is it a reserve, of which nobody has made a stack yet? */
+bool engine_is_unmade(const struct engine_heirloom *h);
+
+/*
+ * The reserve: what engine_start() needs when the process may not open packet sockets any more.
+ * engine_reserve() opens it, cheaply, unless there is a stack or a reserve: 0 or -errno.
+ * engine_reserve_release() closes it. engine_reserve_adopt(): it was inherited (and hidden since:
+ * engine_fd_adopt()). The caller keeps engine_start() from running at the same time.
+ */
+int engine_reserve(void);
+void engine_reserve_release(void);
+void engine_reserve_adopt(const struct engine_heirloom *h);
+bool engine_reserve_is_held(void);
 /* Starts with the stack of the image before exec, whose descriptors were inherited (and hidden
  * since: engine_fd_adopt()); the family's configuration holds. 0, or -errno with one line in why.
  */

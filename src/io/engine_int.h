@@ -39,6 +39,7 @@ struct seat {
 
 struct engine {
     bool running;
+    bool of_reserve; /* being made of the reserve, whose own the descriptors are until it runs */
     uint32_t frozen; /* 1: of this process, only the thread frozen_by may enter (a futex) */
     pthread_t frozen_by;
     bool stale;   /* forked: all that is below belongs to the parent and is to be made anew */
@@ -103,6 +104,17 @@ void engine_seats_forget(void); /* in a forked child */
 int engine_service_open(void);  /* engine.service_epfd; 0 or -errno */
 /* The service thread becomes the last that the kernel asks, in all processes. 0 or -errno. */
 int engine_service_last(void);
+
+/* ---- engine_reserve.c ---- */
+/* The reserve, if any. */
+bool engine_reserve_get(struct engine_heirloom *h);
+/* The descriptors are the running stack's from now on. */
+void engine_reserve_forget(void);
+/* Before a stack is made of the reserve: 1 if it is still to be made, 0 if another process has
+ * made it. -ENOENT: there is none, or none that is of any use here; or another -errno. After the
+ * first two, engine_reserve_unlock() ends what this begins. */
+int engine_reserve_lock(struct engine_heirloom *h);
+void engine_reserve_unlock(const struct engine_heirloom *h);
 
 /* ---- engine_closed.c: last-close events ---- */
 int engine_closed_open(void); /* descriptor or -errno */

@@ -255,19 +255,19 @@ static int map_ring(struct link_packet *p)
     return p->large ? 0 : -ENOMEM;
 }
 
-static int open_rx(struct link_packet *p, bool ip_link)
+/* The receiving socket's ring, filter and place. */
+static int set_up_rx(struct link_packet *p, bool ip_link)
 {
+    struct tpacket_req none = {0};
     struct tpacket_req req = {
         .tp_block_size = BLOCK_BYTES,
         .tp_block_nr = SLOTS / (BLOCK_BYTES / SLOT_BYTES),
         .tp_frame_size = SLOT_BYTES,
         .tp_frame_nr = SLOTS,
     };
-    /* Protocol 0 until all is set: nothing comes in before the filter stands. */
-    int fd = engine_fd_take(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (fd < 0)
-        return fd;
-    p->link.rx_fd = fd;
+    int fd = p->link.rx_fd;
+    /* One that was made before may have a ring from an attempt that failed. */
+    (void)setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none));
     int err = set_opt(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
     if (!err)
         err = set_opt(fd, SOL_PACKET, PACKET_COPY_THRESH, 1);
@@ -279,23 +279,54 @@ static int open_rx(struct link_packet *p, bool ip_link)
         err = map_ring(p);
     if (err)
         return err;
-    /* Without these it works less well; older kernels and lesser rights may refuse them. */
+    /* Without this it works less well; older kernels may refuse it. */
     (void)set_opt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-    if (set_opt(fd, SOL_SOCKET, SO_RCVBUFFORCE, COPY_QUEUE_BYTES) < 0)
-        (void)set_opt(fd, SOL_SOCKET, SO_RCVBUF, COPY_QUEUE_BYTES);
     return bind_to(fd, p->ifindex, ETH_P_ALL);
 }
 
-static int open_tx(struct link_packet *p, bool offload)
+static int set_up_tx(struct link_packet *p, bool offload)
 {
-    int fd = engine_fd_take(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (fd < 0)
-        return fd;
-    p->link.tx_fd = fd;
+    int fd = p->link.tx_fd;
     p->vnet = offload && set_opt(fd, SOL_PACKET, PACKET_VNET_HDR, 1) == 0;
-    if (set_opt(fd, SOL_SOCKET, SO_SNDBUFFORCE, SEND_QUEUE_BYTES) < 0)
-        (void)set_opt(fd, SOL_SOCKET, SO_SNDBUF, SEND_QUEUE_BYTES);
     return bind_to(fd, p->ifindex, 0);
+}
+
+/* Protocol 0 until all is set: nothing comes in before the filter stands. */
+static int open_socket(void)
+{
+    return engine_fd_take(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+/* forced: SO_RCVBUFFORCE, for which lesser rights may not do. */
+static void set_queue(int fd, int forced, int plain, int bytes)
+{
+    if (set_opt(fd, SOL_SOCKET, forced, bytes) < 0)
+        (void)set_opt(fd, SOL_SOCKET, plain, bytes);
+}
+
+int link_packet_sockets(int *rx_fd, int *tx_fd)
+{
+    *tx_fd = -1;
+    *rx_fd = open_socket();
+    if (*rx_fd < 0)
+        return *rx_fd;
+    *tx_fd = open_socket();
+    if (*tx_fd < 0) {
+        engine_fd_close(*rx_fd);
+        return *tx_fd;
+    }
+    set_queue(*rx_fd, SO_RCVBUFFORCE, SO_RCVBUF, COPY_QUEUE_BYTES);
+    set_queue(*tx_fd, SO_SNDBUFFORCE, SO_SNDBUF, SEND_QUEUE_BYTES);
+    return 0;
+}
+
+void link_packet_seal(const struct link *l)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog prog = {1, &nothing};
+    (void)setsockopt(l->tx_fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog));
+    (void)set_opt(l->tx_fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+    (void)set_opt(l->rx_fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 }
 
 static struct link_packet *make(uint32_t ifindex, struct link_packet_shared *shared)
@@ -310,17 +341,30 @@ static struct link_packet *make(uint32_t ifindex, struct link_packet_shared *sha
 }
 
 int link_packet_open(const struct hostnet_if *hif, bool offload, struct link_packet_shared *shared,
-                     uint32_t *gso_max_bytes, bool *csum_offload, struct link **out)
+                     const int *sockets, uint32_t *gso_max_bytes, bool *csum_offload,
+                     struct link **out)
 {
     struct link_packet *p = make(hif->index, shared);
+    int err = 0;
     if (!p)
         return -ENOMEM;
     shared->next_slot = 0;
     shared->statistics_in = STATISTICS_EVERY;
-    int err = open_rx(p, hif->type == NETIF_IP);
+    if (sockets) {
+        p->link.rx_fd = sockets[0];
+        p->link.tx_fd = sockets[1];
+    } else {
+        err = link_packet_sockets(&p->link.rx_fd, &p->link.tx_fd);
+        if (err)
+            p->link.rx_fd = p->link.tx_fd = -1;
+    }
     if (!err)
-        err = open_tx(p, offload);
+        err = set_up_rx(p, hif->type == NETIF_IP);
+    if (!err)
+        err = set_up_tx(p, offload);
     if (err) {
+        if (sockets)
+            p->link.rx_fd = p->link.tx_fd = -1;
         packet_close(&p->link);
         return err;
     }

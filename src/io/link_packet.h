@@ -11,11 +11,18 @@ struct link_packet_shared {
     uint32_t statistics_in; /* frames until the kernel's drop counter is read again */
 };
 
-/* Opens the sockets on interface hif.
+/* Makes the two sockets of a link, and nothing more: what needs the right to. They receive nothing
+ * yet. 0 or -errno. */
+int link_packet_sockets(int *rx_fd, int *tx_fd);
+/* Opens the link on interface hif, with sockets of its own, or with those two that
+ * link_packet_sockets() made (otherwise NULL; after an error they are still the caller's).
  * offload: try segmentation and checksum offload; *gso_max_bytes and *csum_offload say what came of
  * it. *out is malloc'd; freed by its close(). 0; -EPERM, -ENODEV, -ENOMEM, or another -errno. */
 int link_packet_open(const struct hostnet_if *hif, bool offload, struct link_packet_shared *shared,
-                     uint32_t *gso_max_bytes, bool *csum_offload, struct link **out);
+                     const int *sockets, uint32_t *gso_max_bytes, bool *csum_offload,
+                     struct link **out);
+/* From now on nobody who gets hold of the sockets can see more with them than the stack does. */
+void link_packet_seal(const struct link *l);
 /* Takes over sockets that another process of the family opened. */
 int link_packet_attach(int rx_fd, int tx_fd, uint32_t ifindex, bool vnet,
                        struct link_packet_shared *shared, struct link **out);

@@ -232,6 +232,20 @@ bool engine_heirloom(struct engine_heirloom *h)
 {
     return false;
 }
+bool engine_is_unmade(const struct engine_heirloom *h)
+{
+    return false;
+}
+int engine_reserve(void)
+{
+    return 0;
+}
+void engine_reserve_release(void) {}
+void engine_reserve_adopt(const struct engine_heirloom *h) {}
+bool engine_reserve_is_held(void)
+{
+    return false;
+}
 int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
 {
     return -ENOSYS;

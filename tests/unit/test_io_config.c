@@ -84,7 +84,7 @@ START_TEST(everything)
         good("SHIM_INTERFACE=a-name_of.15chr SHIM_ADDRESS=192.0.2.7/24 "
              "SHIM_GATEWAY=192.0.2.1 SHIM_MTU=1400 SHIM_FALLBACK=kernel SHIM_LOG=debug "
              "SHIM_TRACE=stderr SHIM_BUSY_POLL=50 SHIM_MEMORY=512M SHIM_OFFLOAD=off "
-             "SHIM_CONGESTION=reno SHIM_ECN=1");
+             "SHIM_CONGESTION=reno SHIM_ECN=1 SHIM_HAND_DOWN=on");
 
     ck_assert_str_eq(c.interface, "a-name_of.15chr");
     ck_assert(c.own_address);
@@ -148,6 +148,7 @@ static const struct {
     {"SHIM_INTERFACE=.", "an interface's name"},
     {"SHIM_INTERFACE=..", "an interface's name"},
     {"SHIM_ADDRESS=", "SHIM_ADDRESS="},
+    {"SHIM_HAND_DOWN=yes", "on or off"},
     {"SHIM_ADDRESS=192.0.2.7", "192.0.2.7/24"},
     {"SHIM_ADDRESS=192.0.2.7/", "prefix length"},
     {"SHIM_ADDRESS=192.0.2.7/0", "prefix length"},
