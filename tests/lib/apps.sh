@@ -7,6 +7,7 @@
 #   host_bg SIDE KIND CMD...  the same in the background; pid in $STARTED
 #   expect_out SIDE KIND WHAT   proof that the kernel's transports stayed out of it, for shim and own
 #   make_file FILE BYTES    random content
+#   public_libshim          $LIBSHIM becomes copies that every user may read, wherever it was built
 
 address_of() { if [ "$1" = a ]; then echo 192.0.2.1; else echo 192.0.2.2; fi; }
 ns_of() { if [ "$1" = a ]; then echo "$NS_A"; else echo "$NS_B"; fi; }
@@ -47,6 +48,19 @@ expect_out() { [ "$2" = kernel ] || kernel_stayed_out "$(ns_of "$1")" "$3"; }
 
 make_file() { head -c "$2" /dev/urandom >"$1"; }
 sum_of() { sha256sum "$1" 2>/dev/null | cut -d' ' -f1; }
+
+# (A sanitizer's libraries come before ours, when it was built with one.)
+public_libshim()
+{
+    local lib copies=
+    for lib in $LIBSHIM; do
+        cp "$lib" "$TMP" || return
+        chmod 755 "$TMP/${lib##*/}"
+        copies="$copies${copies:+ }$TMP/${lib##*/}"
+    done
+    chmod 755 "$TMP"
+    LIBSHIM=$copies
+}
 
 # until_true COMMAND ...: repeats a command until it succeeds, at most 10 s.
 until_true()

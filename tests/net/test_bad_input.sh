@@ -60,11 +60,10 @@ bad "a size that is none" EINVAL "SHIM_MEMORY" SHIM_MEMORY=lots
 ip -n "$NS_A" link add down0 type veth peer name down1
 bad "an interface that is down" ENETDOWN "SHIM_INTERFACE.*down0.*down" SHIM_INTERFACE=down0
 
-# Without the capability, but with a library that everybody may read, wherever it was built.
-cp "${LIBSHIM##* }" "$TMP/libshim.so"
-chmod 755 "$TMP/libshim.so"
+# Without the capability, but with a library that everybody may read.
+public_libshim
 got=$(in_a setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all \
-    env LD_PRELOAD="${LIBSHIM%"${LIBSHIM##* }"}$TMP/libshim.so" $PY "$TMP/try.py" 2>"$TMP/err")
+    env LD_PRELOAD="$LIBSHIM" $PY "$TMP/try.py" 2>"$TMP/err")
 is "$got" EPERM "no privilege: errno"
 check "no privilege: one clear line" grep -q "CAP_NET_RAW" "$TMP/err"
 is "$(grep -c . "$TMP/err")" 1 "no privilege: one line only"

@@ -50,9 +50,8 @@ wait "$server"
 is "$?" 0 "and ends"
 
 # ---- another user ----
-chmod 755 "$TMP"
-cp "$LIBSHIM" "$cases" "$TMP"
-LIBSHIM=$TMP/libshim.so
+public_libshim
+cp "$cases" "$TMP"
 got=$(host a own setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw \
     "$TMP/exit_cases" read 192.0.2.2 7020 2>&1)
 is "$got" "libshim: the stack that has 192.0.2.1 cannot be joined: Permission denied
