@@ -119,6 +119,8 @@ int port_auto(int fd, struct sock *so, const struct ip_addr *dst)
         local.addr = path.src;
     }
     int r = bind_both(fd, so, &local);
+    if (r == 0 && so->tcp)
+        tcp_addr_unlock(so->tcp);
     return r == -EADDRINUSE && dst ? -EADDRNOTAVAIL : r; /* connect()'s word for: no port left */
 }
 

@@ -59,12 +59,19 @@ static void up_sock_ready(struct net *net, void *owner, uint32_t mask)
     sock_ready(owner, mask);
 }
 
+static void up_sock_icmp(struct net *net, void *owner, const struct icmp_error *e)
+{
+    (void)net;
+    sock_error_icmp(owner, e);
+}
+
 static const struct net_upcalls upcalls = {
     .tcp_input = up_tcp_input,
     .udp_input = up_udp_input,
     .tcp_icmp_error = up_tcp_icmp_error,
     .udp_icmp_error = up_udp_icmp_error,
     .sock_ready = up_sock_ready,
+    .sock_icmp = up_sock_icmp,
 };
 
 /* ---- life ---- */

@@ -5,5 +5,7 @@
 #include <stdint.h>
 
 uint64_t clock_now_us(void);
+/* Microseconds of CLOCK_REALTIME. */
+int64_t clock_realtime_us(void);
 
 #endif

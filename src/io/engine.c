@@ -46,12 +46,13 @@
 #include "io/locals.h"
 #include "io/trace.h"
 
-#define LINK_BUDGET 256  /* frames in one entry, so that others get the lock */
-#define CALL_BUDGET 32   /* frames that a call takes off the ring on its way */
-#define TRIM_EVERY  4096 /* entries between giving back idle memory */
-#define TRIM_RUNS   64
-#define WAKE_BATCH  64
-#define DOOR_TRIES  2000 /* a millisecond apart */
+#define LINK_BUDGET       256  /* frames in one entry, so that others get the lock */
+#define CALL_BUDGET       32   /* frames that a call takes off the ring on its way */
+#define TRIM_EVERY        4096 /* entries between giving back idle memory */
+#define TRIM_RUNS         64
+#define WAKE_BATCH        64
+#define REALTIME_EVERY_US 10000 /* how long a look at the wall clock is good */
+#define DOOR_TRIES        2000  /* a millisecond apart */
 
 struct engine engine = {
     .fds = {-1, -1, -1, -1, -1}, .service_epfd = -1, .arena_fd = -1, .lifeline = -1, .door = -1};
@@ -142,7 +143,12 @@ struct stack *engine_service_enter(void)
     if (__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
         renew();
     lock();
-    stack_enter(engine.st, clock_now_us(), &engine.env);
+    uint64_t now_us = clock_now_us();
+    if (now_us >= engine.st->realtime_due_us) {
+        engine.st->realtime_offset_us = clock_realtime_us() - (int64_t)now_us;
+        engine.st->realtime_due_us = now_us + REALTIME_EVERY_US;
+    }
+    stack_enter(engine.st, now_us, &engine.env);
     return engine.st;
 }
 

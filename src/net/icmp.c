@@ -102,7 +102,12 @@ static bool icmp_classify(struct icmp_error *e)
 
 static void icmp_error_input(struct net *net, const struct ip_packet *pkt, const struct icmp_hdr *h)
 {
-    struct icmp_error e = {.from = pkt->src, .type = h->type, .code = h->code};
+    struct icmp_error e = {.from = pkt->src,
+                           .type = h->type,
+                           .code = h->code,
+                           .ttl = pkt->ttl,
+                           .tos = pkt->tos,
+                           .ifindex = pkt->nif->index};
 
     if (icmp_error_read(pkt->payload + ICMP_HDR_BYTES, pkt->len - ICMP_HDR_BYTES, &e) < 0) {
         net->stats.icmp_in_bad++;

@@ -10,6 +10,8 @@ struct icmp_error {
     struct ip_addr from;     /* who sent it */
     struct ip_addr src, dst; /* of our packet */
     uint8_t proto;
+    uint8_t ttl, tos; /* of the message, and the interface that it came in on */
+    uint32_t ifindex;
     uint8_t type, code;
     int err;   /* the errno Linux gives for it: ECONNREFUSED, EHOSTUNREACH, EMSGSIZE ... */
     bool hard; /* RFC 1122 4.2.3.9: a hard error (still treated as soft by an established TCP) */

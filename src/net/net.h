@@ -36,6 +36,8 @@ struct net_upcalls {
     /* What a transport tells the socket that owns a pcb: it may have become ready (mask of POLL*),
      * or TCP let go of it. */
     void (*sock_ready)(struct net *net, void *owner, uint32_t mask);
+    /* For the error queue of a TCP's socket; may be NULL. */
+    void (*sock_icmp)(struct net *net, void *owner, const struct icmp_error *e);
 };
 
 /* Events for the trace; the pointers are borrowed for the call. */

@@ -217,9 +217,9 @@ void sock_close(struct sock *so)
 uint32_t sock_poll(struct sock *so)
 {
     if (so->tcp)
-        return tcp_poll(so->tcp) | (sock_msg_has_error(so) ? POLLERR : 0);
+        return tcp_poll(so->tcp) | sock_error_poll(so);
     if (so->udp)
-        return udp_poll(so->udp);
+        return udp_poll(so->udp) | sock_error_poll(so);
     return POLLNVAL;
 }
 

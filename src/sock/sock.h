@@ -99,7 +99,8 @@ struct stack {
     struct stack_limits limits;
     int64_t
         realtime_offset_us; /* wall clock minus net.now_us, for timestamps; kept by the io layer */
-    uint32_t sock_frees;    /* counts the sockets freed: how long a pointer to one may be kept */
+    uint64_t realtime_due_us; /* when the io layer is to look at the wall clock again */
+    uint32_t sock_frees;      /* counts the sockets freed: how long a pointer to one may be kept */
     uint32_t next_proc_id;
     bool any_doorbell; /* some proc.doorbell is set */
     void *io;          /* a place in the arena for the io layer's shared state */
@@ -194,5 +195,7 @@ void sock_waiter_free(struct stack *st, struct waiter *w); /* detaches it first 
 
 /* From net's upcall: owner may have become ready for mask. */
 void sock_ready(struct sock *so, uint32_t mask);
+/* An ICMP error about the SYN of a TCP, for MSG_ERRQUEUE; without memory it is not queued. */
+void sock_error_icmp(struct sock *so, const struct icmp_error *icmp);
 
 #endif

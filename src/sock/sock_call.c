@@ -327,7 +327,8 @@ static bool sock_has_peer(const struct sock *so)
     if (!so->tcp)
         return so->udp->connected && so->udp->remote.port != 0;
     enum tcp_state state = tcp_state(so->tcp);
-    return state != TCP_CLOSED && state != TCP_SYN_SENT && tcp_remote(so->tcp)->port != 0;
+    return state != TCP_CLOSED && state != TCP_SYN_SENT && state != TCP_TIME_WAIT &&
+           tcp_remote(so->tcp)->port != 0;
 }
 
 int sock_getpeername(struct sock *so, struct sockaddr *addr, socklen_t *len)

@@ -15,6 +15,10 @@
 
 #include "sock/sock_msg.h"
 
+#ifndef IP_PROTOCOL
+#define IP_PROTOCOL 52
+#endif
+
 void sock_cmsg_start(struct sock_cmsg_out *out, struct msghdr *msg)
 {
     out->msg = msg;
@@ -72,7 +76,8 @@ static void put_timestamp(struct sock_cmsg_out *out, const struct sock *so, uint
                           sizeof(tv));
     }
     if (want & SOF_TIMESTAMPING_SOFTWARE && want & SOF_TIMESTAMPING_RX_SOFTWARE)
-        sock_cmsg_put(out, SOL_SOCKET, SO_TIMESTAMPING_OLD, ts, sizeof(ts));
+        sock_cmsg_put(out, SOL_SOCKET, new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, ts,
+                      sizeof(ts));
 }
 
 static void put_pktinfo(struct sock_cmsg_out *out, struct sock *so, const struct udp_dgram *d)
@@ -126,6 +131,19 @@ void sock_cmsg_put_dgram(struct sock_cmsg_out *out, struct sock *so, const struc
     }
 }
 
+/* What came with the ICMP message. Of its route nothing is known. */
+static void put_icmp(struct sock_cmsg_out *out, const struct sock *so, const struct udp_error *e)
+{
+    struct in_pktinfo info = {.ipi_ifindex = (int)e->ifindex,
+                              .ipi_addr.s_addr = htonl(addr_get_v4(&e->to))};
+    if (sock_has(so, SOCK_BIT_PKTINFO))
+        sock_cmsg_put(out, SOL_IP, IP_PKTINFO, &info, sizeof(info));
+    if (sock_has(so, SOCK_BIT_RECVTTL))
+        put_int(out, SOL_IP, IP_TTL, e->ttl);
+    if (sock_has(so, SOCK_BIT_RECVTOS))
+        sock_cmsg_put(out, SOL_IP, IP_TOS, &e->tos, sizeof(e->tos));
+}
+
 /* IP_RECVERR, or IPV6_RECVERR for an AF_INET6 socket, whatever the datagram was. */
 void sock_cmsg_put_error(struct sock_cmsg_out *out, const struct sock *so,
                          const struct udp_error *e)
@@ -144,6 +162,9 @@ void sock_cmsg_put_error(struct sock_cmsg_out *out, const struct sock *so,
                      .ee_info = e->info}};
     socklen_t len = v6 ? sizeof(body.offender.in6) : sizeof(body.offender.in);
     size_t full = sizeof(body.ee) + len;
+    put_timestamp(out, so, e->arrived_us);
+    if (e->origin == UDP_ERROR_ICMP && !v6)
+        put_icmp(out, so, e);
     if (e->origin == UDP_ERROR_ICMP)
         sock_addr_put(so, &(struct endpoint){.addr = e->from}, (struct sockaddr *)&body.offender,
                       &len);
@@ -175,14 +196,23 @@ void sock_cmsg_put_stream(struct sock_cmsg_out *out, const struct sock *so)
 
 /* ---- what is sent ---- */
 
+#define STAMPING_OF_SENDS                                                                          \
+    (SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED |     \
+     SOF_TIMESTAMPING_TX_ACK)
+
 /* SOL_SOCKET: marks, priorities and times are accepted; rights and credentials are of AF_UNIX and
  * ignored. */
 static int get_socket_level(const struct cmsghdr *c)
 {
+    uint32_t flags;
     switch (c->cmsg_type) {
-    case SO_MARK:
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
+        if (c->cmsg_len != CMSG_LEN(sizeof(flags)))
+            return -EINVAL;
+        memcpy(&flags, CMSG_DATA(c), sizeof(flags));
+        return flags & ~(uint32_t)STAMPING_OF_SENDS ? -EINVAL : 0;
+    case SO_MARK:
     case SO_PRIORITY:
         return c->cmsg_len == CMSG_LEN(sizeof(uint32_t)) ? 0 : -EINVAL;
     case SCM_TXTIME:
@@ -246,6 +276,11 @@ static int get_ip_level(struct sock *so, const struct cmsghdr *c, struct sock_cm
             return -EINVAL;
         in->tos = (int16_t)v;
         return 0;
+    case IP_PROTOCOL: /* of raw sockets; checked and ignored */
+        if (c->cmsg_len != CMSG_LEN(sizeof(v)))
+            return -EINVAL;
+        memcpy(&v, CMSG_DATA(c), sizeof(v));
+        return v < 1 || v > UINT8_MAX ? -EINVAL : 0;
     case IP_RETOPTS: /* IP options are not sent yet */
         return c->cmsg_len <= CMSG_LEN(40) ? 0 : -EINVAL;
     default:

@@ -128,6 +128,8 @@ struct sock_rare {
     struct endpoint cork_to; /* ... and where it goes; port 0: nothing is being put together */
     bool corked;
     uint32_t zerocopy_first, zerocopy_next; /* sends with MSG_ZEROCOPY that were not told of */
+    struct list errors;                     /* TCP: of struct udp_error ... */
+    uint32_t nerrors;                       /* ... and how many */
 };
 
 /* Makes so known by its cookie. */
@@ -206,8 +208,17 @@ int sock_path_mtu(const struct sock *so);
 /* UDP: sends the datagram that MSG_MORE or UDP_CORK kept back, if there is one. 0 or udp_send()'s
  * errors. */
 int sock_msg_uncork(struct sock *so);
-/* TCP: is there anything for MSG_ERRQUEUE? */
-bool sock_msg_has_error(const struct sock *so);
+/* ---- the error queue: sock_error.c ---- */
+
+/* The first entry, borrowed; NULL: there is none. The call after it takes it away. */
+struct udp_error *sock_error_first(const struct sock *so);
+void sock_error_drop(struct sock *so);
+/* Are there notes of MSG_ZEROCOPY? */
+bool sock_error_zerocopy(const struct sock *so);
+/* POLL* bits of what waits in the queue. */
+uint32_t sock_error_poll(const struct sock *so);
+/* Empties the queue; the pending error stays. */
+void sock_error_purge(struct sock *so);
 
 /* Joins and leaves (IP_ADD_MEMBERSHIP and its kin). -EADDRINUSE, -EADDRNOTAVAIL, -ENODEV, -EINVAL,
  * -ENOBUFS. */

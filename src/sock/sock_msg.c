@@ -91,17 +91,9 @@ static void zerocopy_done(struct sock *so)
     sock_ready(so, POLLERR);
 }
 
-bool sock_msg_has_error(const struct sock *so)
-{
-    return so->rare && so->rare->zerocopy_first != so->rare->zerocopy_next;
-}
-
-/* MSG_ERRQUEUE of a TCP: nothing but these notes. */
 static ssize_t recv_zerocopy(struct sock *so, struct msghdr *msg)
 {
     struct sock_cmsg_out out;
-    if (!sock_msg_has_error(so))
-        return -EAGAIN;
     msg->msg_flags = MSG_ERRQUEUE;
     msg->msg_namelen = 0;
     sock_cmsg_start(&out, msg);
@@ -402,12 +394,9 @@ static void put_name(const struct sock *so, const struct endpoint *e, struct msg
 static ssize_t recv_error(struct sock *so, struct msghdr *msg, size_t len)
 {
     struct sock_cmsg_out out;
-    struct udp_error *e;
-    if (so->tcp)
-        return recv_zerocopy(so, msg);
-    e = udp_peek_error(so->udp);
+    struct udp_error *e = sock_error_first(so);
     if (!e)
-        return -EAGAIN;
+        return sock_error_zerocopy(so) ? recv_zerocopy(so, msg) : -EAGAIN;
     size_t n = e->len < len ? e->len : len;
     msg->msg_flags = MSG_ERRQUEUE | (n < e->len ? MSG_TRUNC : 0);
     copy_to_iov(e->data, n, msg);
@@ -415,7 +404,7 @@ static ssize_t recv_error(struct sock *so, struct msghdr *msg, size_t len)
     sock_cmsg_start(&out, msg);
     sock_cmsg_put_error(&out, so, e);
     sock_cmsg_end(&out);
-    udp_drop_first_error(&so->stack->udp, so->udp);
+    sock_error_drop(so);
     return (ssize_t)n;
 }
 

@@ -61,6 +61,7 @@ struct sock_rare *sock_rare(struct sock *so)
     r->value[SOCK_SLOT_SNDBUF] = (int32_t)st->limits.wmem_default;
     r->pacing_rate = UINT64_MAX;
     list_init(&r->groups);
+    list_init(&r->errors);
     ring_init(&r->cork, st->net.arena, 0);
     r->so = so;
     so->rare = r; /* last: sock_repair() */
@@ -95,6 +96,7 @@ void sock_opt_release(struct sock *so)
     struct sock_rare *r = so->rare;
     if (!r)
         return;
+    sock_error_purge(so);
     so->rare = NULL; /* first: sock_repair() */
     LIST_FOREACH_SAFE (n, &r->groups) {
         struct sock_group *g = container_of(n, struct sock_group, node);
@@ -144,6 +146,7 @@ static void apply_tcp(struct sock *so)
     c->ttl = so->ttl < 0 ? IP_TTL_DEFAULT : (uint8_t)so->ttl;
     c->tos = so->tos;
     c->save_syn = sock_value(so, SOCK_SLOT_SAVE_SYN) != 0;
+    c->recverr = sock_has(so, SOCK_BIT_RECVERR);
     c->mtu_discover = (uint8_t)sock_value(so, SOCK_SLOT_MTU_DISCOVER);
     tcp_config_changed(&so->stack->tcp, so->tcp);
 }

@@ -116,6 +116,17 @@ static int get_options(struct sock *so, const struct sock_opt *opt, void *val, s
     return sock_opt_put(so->rare->ip_options, so->rare->ip_options_bytes, val, len);
 }
 
+/* IP_RECVERR: what was queued goes when it is switched off. */
+static int set_recverr(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
+{
+    bool on = sock_opt_int(val) != 0;
+    sock_set_bit(so, (enum sock_bit)opt->at, on);
+    sock_opt_apply(so);
+    if (!on)
+        sock_error_purge(so);
+    return 0;
+}
+
 int sock_path_mtu(const struct sock *so)
 {
     struct ip_path path;
@@ -293,7 +304,7 @@ const struct sock_opt sock_opt_ip[] = {
     BIT(IP_PKTINFO, SOCK_BIT_PKTINFO, 0),
     BYTES(IP_PKTOPTIONS, NULL, get_pktoptions),
     {IP_MTU_DISCOVER, OPT_BOTH, OPT_SLOT, SOCK_SLOT_MTU_DISCOVER, .min = 0, .max = 5},
-    BIT(IP_RECVERR, SOCK_BIT_RECVERR, 0), /* the error queue: later */
+    {IP_RECVERR, OPT_BOTH, OPT_BIT, SOCK_BIT_RECVERR, .set = set_recverr},
     {IP_RECVERR_RFC4884, OPT_BOTH, OPT_BIT, SOCK_BIT_RECVERR_RFC4884, .min = 0,
      .max = 1}, /* kept */
     BIT(IP_RECVTTL, SOCK_BIT_RECVTTL, 0),

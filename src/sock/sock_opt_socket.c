@@ -342,6 +342,7 @@ static int set_timestamping(struct sock *so, const struct sock_opt *opt, const v
         return -ENOMEM;
     r->value[SOCK_SLOT_TIMESTAMPING] = s.flags;
     r->value[SOCK_SLOT_TIMESTAMPING_PHC] = s.bind_phc;
+    sock_set_bit(so, SOCK_BIT_TIMESTAMP_NEW, opt->name == SO_TIMESTAMPING_NEW);
     return 0;
 }
 
@@ -681,8 +682,8 @@ const struct sock_opt sock_opt_socket[] = {
     BIT(SO_RXQ_OVFL, SOCK_BIT_RXQ_OVFL),
     BIT(SO_WIFI_STATUS, SOCK_BIT_WIFI_STATUS), /* kept */
     FN(SO_PEEK_OFF, set_peek_off, get_peek_off),
-    BIT(SO_NOFCS, SOCK_BIT_NOFCS),                          /* kept */
-    BIT(SO_SELECT_ERR_QUEUE, SOCK_BIT_SELECT_ERR_QUEUE),    /* kept, later: error queue */
+    BIT(SO_NOFCS, SOCK_BIT_NOFCS), /* kept */
+    BIT(SO_SELECT_ERR_QUEUE, SOCK_BIT_SELECT_ERR_QUEUE),
     SLOT(SO_BUSY_POLL, SOCK_SLOT_BUSY_POLL_US, 0, INT_MAX), /* kept, later */
     BIT(SO_PREFER_BUSY_POLL, SOCK_BIT_PREFER_BUSY_POLL),    /* kept */
     FN(SO_BUSY_POLL_BUDGET, set_budget, NULL),              /* kept */

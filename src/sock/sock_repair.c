@@ -53,6 +53,10 @@ static void repair_rares(struct stack *st)
             continue;
         }
         list_mend(&r->groups);
+        list_mend(&r->errors);
+        r->nerrors = 0;
+        LIST_FOREACH (n, &r->errors)
+            r->nerrors++;
         /* A datagram that was being put together is lost. */
         ring_clear(&r->cork);
         r->corked = false;

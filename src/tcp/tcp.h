@@ -101,6 +101,7 @@ struct tcp_config {
     uint8_t defer_accept;                 /* TCP_DEFER_ACCEPT, as a number of SYN,ACKs; 0: off */
     uint8_t ttl, tos;
     uint8_t mtu_discover;             /* enum pmtudisc */
+    bool recverr;                     /* IP_RECVERR: ICMP errors are told of at once */
     bool save_syn;                    /* TCP_SAVE_SYN: a listener keeps the headers of SYNs */
     uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
@@ -186,6 +187,9 @@ int tcp_shutdown(struct tcp *tcp, struct tcp_pcb *pcb, int how);
 void tcp_close(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The owner lets go with RST (SO_LINGER with 0). */
 void tcp_abort(struct tcp *tcp, struct tcp_pcb *pcb);
+/* The address that pcb was bound to was not the user's choice: the next connection may have another
+ * one. */
+void tcp_addr_unlock(struct tcp_pcb *pcb);
 /* connect(AF_UNSPEC): back to CLOSED with a RST if there was a connection; the pcb stays with its
  * owner. */
 void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb);
@@ -206,6 +210,7 @@ uint32_t tcp_poll(const struct tcp_pcb *pcb);
 /* The pending error (positive errno) and clears it; 0: none. */
 int tcp_take_error(struct tcp_pcb *pcb);
 int tcp_peek_error(const struct tcp_pcb *pcb);
+void tcp_set_error(struct tcp_pcb *pcb, int err); /* makes another one pending; 0: none */
 /* IP and TCP header of the SYN that made pcb, NULL if they were not kept (TCP_SAVED_SYN); *bytes:
  * how much. Borrowed until tcp_drop_saved_syn(). */
 const uint8_t *tcp_saved_syn(const struct tcp_pcb *pcb, size_t *bytes);

@@ -4,7 +4,8 @@
  * Anybody can send them, so one counts only if the sequence number it quotes is in flight (RFC
  * 5927 4.1). A connection that is not yet established dies of it, as in Linux, also of one that RFC
  * 1122 4.2.3.9 calls soft: a user who connects to a dead host wants to hear of it (RFC 5461 4.1).
- * Later errors are only kept as the reason to name if the connection times out.
+ * Later errors are only kept as the reason to name if the connection times out, or with IP_RECVERR
+ * told to the user, whose connection goes on.
  *
  * "Fragmentation needed" (RFC 1191) is believed on the same condition, and only if it names less
  * than the segment it quotes (RFC 5927 7.2); never below PATH_MTU_MIN.
@@ -56,6 +57,8 @@ void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
     case TCP_SYN_SENT:
     case TCP_SYN_RECEIVED:
         if (e->type != ICMP_SOURCE_QUENCH) {
+            if (pcb->owner && tcp->net->env->up->sock_icmp)
+                tcp->net->env->up->sock_icmp(tcp->net, pcb->owner, e);
             tcp_pcb_done(tcp, pcb, e->err);
             return;
         }
@@ -71,6 +74,12 @@ void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
     case TCP_TIME_WAIT:
         break;
     }
-    if (e->type != ICMP_SOURCE_QUENCH) /* RFC 6633 */
+    if (e->type == ICMP_SOURCE_QUENCH) /* RFC 6633 */
+        return;
+    if (pcb->conf.recverr && pcb->owner) {
+        pcb->error = (uint8_t)e->err;
+        tcp_ready(tcp, pcb, POLLERR);
+    } else {
         pcb->soft_error = (uint8_t)e->err;
+    }
 }

@@ -17,11 +17,12 @@ struct info_more {
 };
 #define INFO_BYTES (offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t))
 
-/* Linux numbers the states in its own way (include/net/tcp_states.h). */
+/* Linux numbers the states in its own way (include/net/tcp_states.h), and shows none of TIME_WAIT:
+ * by then its socket is closed. */
 static const uint8_t linux_state[] = {
     [TCP_CLOSED] = 7,      [TCP_LISTEN] = 10,    [TCP_SYN_SENT] = 2,   [TCP_SYN_RECEIVED] = 3,
     [TCP_ESTABLISHED] = 1, [TCP_FIN_WAIT_1] = 4, [TCP_FIN_WAIT_2] = 5, [TCP_CLOSE_WAIT] = 8,
-    [TCP_CLOSING] = 11,    [TCP_LAST_ACK] = 9,   [TCP_TIME_WAIT] = 6,
+    [TCP_CLOSING] = 11,    [TCP_LAST_ACK] = 9,   [TCP_TIME_WAIT] = 7,
 };
 
 static uint8_t ca_state(const struct tcp_pcb *pcb)

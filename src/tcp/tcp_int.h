@@ -574,7 +574,9 @@ void tcp_timewait_enter(struct tcp *tcp, struct tcp_pcb *pcb);
 /* May free pcb. */
 void tcp_timewait_input(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
 
-/* May a new connection of ours take pcb's flow over? */
+/* May a new connection of ours take pcb's flow over, if it cannot have another one; and if it can?
+ */
+bool tcp_timewait_yields(const struct tcp_pcb *pcb);
 bool tcp_timewait_reusable(const struct tcp *tcp, const struct tcp_pcb *pcb);
 
 /* ---- tcp_window.c ---- */

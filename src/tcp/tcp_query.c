@@ -51,6 +51,11 @@ int tcp_peek_error(const struct tcp_pcb *pcb)
     return pcb->error;
 }
 
+void tcp_set_error(struct tcp_pcb *pcb, int err)
+{
+    pcb->error = (uint8_t)err;
+}
+
 const struct endpoint *tcp_local(const struct tcp_pcb *pcb)
 {
     return &pcb->local;

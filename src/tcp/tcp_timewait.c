@@ -4,8 +4,9 @@
  *
  * A new SYN of the same flow may end it early when it cannot be an old one (RFC 9293 MUST-12 ff.,
  * RFC 6191): its timestamp is newer than any that was seen, or without timestamps its sequence
- * number is beyond the old connection's. So may a connection of our own that wants the flow, as
- * Linux with tcp_tw_reuse: with timestamps, and when their clock has moved on for certain.
+ * number is beyond the old connection's. So may a connection of our own that wants the flow, with
+ * timestamps: at once when the user bound it to that very port, as Linux; as a port to choose when
+ * their clock has moved on for certain, as Linux with tcp_tw_reuse.
  *
  * A RST does not end it (RFC 1337, F1): it may be an old one, or forged, and the next incarnation
  * would meet what TIME_WAIT is there to keep away.
@@ -38,10 +39,14 @@ static bool may_reopen(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
     return seq_gt(seg->seq, pcb->rcv_nxt);
 }
 
+bool tcp_timewait_yields(const struct tcp_pcb *pcb)
+{
+    return pcb->state == TCP_TIME_WAIT && pcb->orphan && pcb->ts_ok;
+}
+
 bool tcp_timewait_reusable(const struct tcp *tcp, const struct tcp_pcb *pcb)
 {
-    return pcb->state == TCP_TIME_WAIT && pcb->orphan && pcb->ts_ok &&
-           tcp->net->now_us - pcb->ts_recent_at_us > REUSE_AFTER_US;
+    return tcp_timewait_yields(pcb) && tcp->net->now_us - pcb->ts_recent_at_us > REUSE_AFTER_US;
 }
 
 static bool reopen(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)

@@ -57,7 +57,7 @@ static int connect_local(struct tcp *tcp, struct tcp_pcb *pcb, const struct endp
     if (pcb->port) {
         const struct tcp_pcb *old = tcp_flow_find(tcp, &pcb->local, remote);
 
-        return old && !tcp_timewait_reusable(tcp, old) ? -EADDRNOTAVAIL : 0;
+        return old && !tcp_timewait_yields(old) ? -EADDRNOTAVAIL : 0;
     }
     err = tcp_port_pick(tcp, pcb, remote);
     return err ? err : tcp_port_get(tcp, pcb);
@@ -287,6 +287,11 @@ void tcp_close(struct tcp *tcp, struct tcp_pcb *pcb)
     } else {
         make_orphan(tcp, pcb);
     }
+}
+
+void tcp_addr_unlock(struct tcp_pcb *pcb)
+{
+    pcb->addr_locked = false;
 }
 
 void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb)

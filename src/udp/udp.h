@@ -30,8 +30,12 @@ enum udp_error_origin { UDP_ERROR_LOCAL = 1, UDP_ERROR_ICMP = 2 }; /* as SO_EE_O
 
 struct udp_error {
     struct list node;
-    struct endpoint dst;        /* to whom the datagram went */
-    struct ip_addr from;        /* who complains */
+    struct endpoint dst; /* to whom the datagram went */
+    struct ip_addr from; /* who complains */
+    struct ip_addr to;   /* to which address of ours, with the next three */
+    uint32_t ifindex;
+    uint8_t ttl, tos;
+    uint64_t arrived_us;
     int err;                    /* positive errno */
     uint8_t origin, type, code; /* enum udp_error_origin; of the ICMP message */
     uint32_t info;              /* next-hop MTU for EMSGSIZE, else 0 */
@@ -111,6 +115,8 @@ void udp_drop_first(struct udp *udp, struct udp_pcb *pcb);
 /* The same two for the error queue (MSG_ERRQUEUE); the pending error follows it, as in Linux. */
 struct udp_error *udp_peek_error(struct udp_pcb *pcb);
 void udp_drop_first_error(struct udp *udp, struct udp_pcb *pcb);
+/* An entry about what icmp says, without its data; the port of dst is left to the caller. */
+void udp_error_init(struct udp_error *e, const struct icmp_error *icmp, uint64_t now_us);
 /* Readiness as POLL* bits. */
 uint32_t udp_poll(const struct udp_pcb *pcb);
 

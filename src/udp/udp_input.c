@@ -116,6 +116,24 @@ void udp_push_error(struct udp *udp, struct udp_pcb *pcb, const struct udp_error
     pcb->queue_bytes += udp_block_bytes(bytes);
 }
 
+void udp_error_init(struct udp_error *e, const struct icmp_error *icmp, uint64_t now_us)
+{
+    *e = (struct udp_error){
+        .dst.addr = icmp->dst,
+        .from = icmp->from,
+        .to = icmp->src,
+        .ifindex = icmp->ifindex,
+        .ttl = icmp->ttl,
+        .tos = icmp->tos,
+        .arrived_us = now_us,
+        .err = icmp->err,
+        .origin = UDP_ERROR_ICMP,
+        .type = icmp->type,
+        .code = icmp->code,
+        .info = icmp->mtu,
+    };
+}
+
 /* RFC 1122 4.1.3.3, by the rules of Linux's __udp4_lib_err(). */
 void udp_icmp_error(struct udp *udp, const struct icmp_error *e)
 {
@@ -140,16 +158,10 @@ void udp_icmp_error(struct udp *udp, const struct icmp_error *e)
         hard = true;
     }
     if (pcb->recverr) {
-        const struct udp_error queued = {
-            .dst = flow.src,
-            .from = e->from,
-            .err = e->err,
-            .origin = UDP_ERROR_ICMP,
-            .type = e->type,
-            .code = e->code,
-            .info = e->mtu,
-        };
+        struct udp_error queued;
 
+        udp_error_init(&queued, e, udp->net->now_us);
+        queued.dst = flow.src;
         udp_push_error(udp, pcb, &queued, e->l4 + UDP_HDR_BYTES, e->l4_len - UDP_HDR_BYTES);
     } else if (!hard || !pcb->connected) {
         return;

@@ -159,6 +159,8 @@ ssize_t udp_send(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *to
     if (err < 0)
         return err;
     err = udp_route(udp, pcb, to, src, nif, &fresh, &tx.path);
+    if (err == -EADDRNOTAVAIL && src && !netif_find_addr(udp->net, src))
+        return -ENETUNREACH; /* as Linux */
     if (err < 0)
         return err;
     if (tx.path->broadcast && !pcb->broadcast)
@@ -166,7 +168,12 @@ ssize_t udp_send(struct udp *udp, struct udp_pcb *pcb, const struct endpoint *to
     err = udp_fit(pcb, tx.path, IPV4_HDR_MIN + UDP_HDR_BYTES + len, &tx, &mtu);
     if (err < 0) {
         const struct udp_error local = {
-            .dst = to ? *to : pcb->remote, .err = EMSGSIZE, .origin = UDP_ERROR_LOCAL, .info = mtu};
+            /* as Linux: the port is the peer's of a connected socket */
+            .dst = {.addr = (to ? to : &pcb->remote)->addr, .port = pcb->remote.port},
+            .arrived_us = udp->net->now_us,
+            .err = EMSGSIZE,
+            .origin = UDP_ERROR_LOCAL,
+            .info = mtu};
 
         if (pcb->recverr)
             udp_push_error(udp, pcb, &local, NULL, 0);

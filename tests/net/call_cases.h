@@ -36,6 +36,24 @@ void call_dual(void);
 void call_dual_names(void);
 void call_dual_loopback(void);
 
+/* A connection to the puppet, and a line of commands for it. */
+int puppet(void);
+__attribute__((format(printf, 2, 3))) void puppet_say(int s, const char *format, ...);
+
+/* call_state.c */
+void call_state_each(void);
+void call_state_ports(void);
+void call_state_backlog(void);
+void call_state_urgent(void);
+void call_state_lowat(void);
+
+/* call_error.c */
+void call_error_udp(void);
+void call_error_tcp(void);
+void call_error_zerocopy(void);
+void call_error_cmsg_in(void);
+void call_error_cmsg_out(void);
+
 /* call_sweep.c */
 void call_sweep_new(void);
 void call_sweep_listening(void);

@@ -8,6 +8,7 @@ TCP 9, or PORT: lines of commands come in over the connection and are carried ou
   d N  wait N milliseconds
   n    read everything up to the end, then say how many bytes it was, and their checksum
   k A P N  open N connections to address A, port P, and keep them
+  K A P N  try N connections to address A, port P, for 300 ms, say how many there are, and close them
   x    send everything back, up to the end
   e N  read N bytes from the last of those; E N  from each of them, and close them
   p T  send the text T over the last of those; g N  read N bytes from it, and send them back
@@ -15,7 +16,8 @@ TCP 9, or PORT: lines of commands come in over the connection and are carried ou
   t T  this connection has the name T from now on: say so with one byte, read until it ends, and keep how
   ? T  how the connection with that name ended, and with how many bytes: wait for it (10 s), say it, close
   ! T  has it ended? "ended" or "lives"
-UDP there: the same, for s and d: N is the size of one datagram.
+UDP there: the same, for s and d: N is the size of one datagram. And
+  h    say with which TTL and TOS this datagram came, and from where
 """
 import select
 import socket
@@ -27,6 +29,7 @@ import zlib
 
 address = sys.argv[1]
 port = int(sys.argv[2]) if len(sys.argv) > 2 else 9
+IP_RECVTTL = 12
 kept = []
 ends = {}  # name: [event, text, bytes]
 
@@ -75,6 +78,17 @@ def obey(words, conn, who=None, lines=None):
         elif word == "k":
             to = (words.pop(0), int(words.pop(0)))
             kept.extend(socket.create_connection(to) for _ in range(int(words.pop(0))))
+        elif word == "K":
+            to = (words.pop(0), int(words.pop(0)))
+            tried = [socket.socket() for _ in range(int(words.pop(0)))]
+            for s in tried:
+                s.setblocking(False)
+                s.connect_ex(to)
+                select.select([], [s], [], 0.1)
+            time.sleep(0.2)
+            conn.sendall(b"%d" % len(select.select([], tried, [], 0)[1]))
+            for s in tried:
+                s.close()
         elif word == "e":
             left = int(words.pop(0))
             while left > 0:
@@ -125,11 +139,18 @@ def puppet():
     listener = socket.create_server((address, port), backlog=256)
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind((address, port))
+    udp.setsockopt(socket.SOL_IP, IP_RECVTTL, 1)
+    udp.setsockopt(socket.SOL_IP, socket.IP_RECVTOS, 1)
     print("ready", flush=True)
     while True:
         for s in select.select([listener, udp], [], [])[0]:
             if s is udp:
-                data, who = udp.recvfrom(65536)
+                data, control, _, who = udp.recvmsg(65536, 1024)
+                if data == b"h":
+                    field = {kind: data[0] for _, kind, data in control}
+                    text = "TTL %d TOS %d from %s" % (field[socket.IP_TTL], field[socket.IP_TOS], who[0])
+                    udp.sendto(text.encode(), who)
+                    continue
                 obey(data.split(), udp, who)
             else:
                 threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()

@@ -19,6 +19,16 @@ int main(int argc, char **argv)
         {"options of a listener", call_sweep_listening},
         {"options of a connection", call_sweep_tcp},
         {"options of connected UDP", call_sweep_udp},
+        {"each state", call_state_each},
+        {"ports", call_state_ports},
+        {"backlog", call_state_backlog},
+        {"urgent data", call_state_urgent},
+        {"SO_RCVLOWAT", call_state_lowat},
+        {"errors of UDP", call_error_udp},
+        {"errors of TCP", call_error_tcp},
+        {"MSG_ZEROCOPY", call_error_zerocopy},
+        {"control messages in", call_error_cmsg_in},
+        {"control messages out", call_error_cmsg_out},
     };
     if (argc < 3)
         return 2;

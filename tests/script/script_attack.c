@@ -117,10 +117,29 @@ SCRIPT(time_wait_is_not_assassinated, TIME_WAIT_ACTIVE_TS,
        IN(.f = RST, .seq = 2, .ts = true, .ts_val = 502), IN(.f = RST, .seq = 2),
        IN(.f = RST | ACK, .seq = 2, .ack = 2, .ts = true, .ts_val = 502), STATE(TCP_TIME_WAIT),
        QUIET(SEC(59)), PCBS(1), QUIET(SEC(1)), PCBS(0))
-/* RFC 6191, the active side, as Linux with tcp_tw_reuse: a second after the last timestamp, and
- * with a number beyond all that were used (RFC 9293 MUST-12). */
-SCRIPT(time_wait_is_reused_by_connect, TIME_WAIT_ACTIVE_TS, DO(bind_again), CONNECT(-EADDRNOTAVAIL),
-       QUIET(SEC(1)), CONNECT(-EADDRNOTAVAIL), QUIET(1), CONNECT(0), OUT(.f = SYN),
+static void reusable(struct script *s, bool expected)
+{
+    struct list *n = list_first(&s->tcp->time_wait);
+
+    script_assert(s, n && tcp_timewait_reusable(
+                              s->tcp, container_of(n, struct tcp_pcb, on_queue)) == expected);
+}
+static void not_to_be_chosen(struct script *s)
+{
+    reusable(s, false);
+}
+static void may_be_chosen(struct script *s)
+{
+    reusable(s, true);
+}
+/* RFC 6191, the active side, as Linux: at once for who asks for this very port; as a port to choose
+ * a second after the last timestamp (tcp_tw_reuse); with a number beyond all that were used (RFC
+ * 9293 MUST-12). */
+SCRIPT(time_wait_is_reused_by_connect, TIME_WAIT_ACTIVE_TS, DO(bind_again), DO(not_to_be_chosen),
+       QUIET(SEC(1)), DO(not_to_be_chosen), QUIET(1), DO(may_be_chosen), CONNECT(0), OUT(.f = SYN),
+       DO(iss_is_beyond), PCBS(1), IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),
+       OUT(.f = ACK, .seq = 1, .ack = 1))
+SCRIPT(time_wait_is_reused_at_once, TIME_WAIT_ACTIVE_TS, DO(bind_again), CONNECT(0), OUT(.f = SYN),
        DO(iss_is_beyond), PCBS(1), IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),
        OUT(.f = ACK, .seq = 1, .ack = 1))
 /* Without timestamps nothing protects the next one. */
@@ -167,6 +186,7 @@ Suite *attack_suite(void)
     tcase_add_test(t, syn_again_is_limited);
     tcase_add_test(t, time_wait_is_not_assassinated);
     tcase_add_test(t, time_wait_is_reused_by_connect);
+    tcase_add_test(t, time_wait_is_reused_at_once);
     tcase_add_test(t, time_wait_without_timestamps_is_not_reused);
     tcase_add_test(t, time_wait_remembers_the_latest_timestamp);
     tcase_add_test(t, time_wait_equal_timestamp);

@@ -44,6 +44,17 @@ SCRIPT(established_connection_survives_a_hard_error, PASSIVE_OPEN, DO(user_timeo
        OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
        OUT_AT(MS(420), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), QUIET(MS(370)),
        STATE(TCP_CLOSED), ERROR(ECONNREFUSED))
+/* With IP_RECVERR the user hears of it at once, and the connection goes on. */
+static void tell_errors(struct script *s)
+{
+    if (s->pcb)
+        tcp_config(s->pcb)->recverr = true;
+}
+SCRIPT(established_connection_tells_of_errors, PASSIVE_OPEN, DO(tell_errors), SEND(100),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), EVENTS(0, 0xffff),
+       DO(port_unreachable_for_data), EVENTS(POLLERR, 0), STATE(TCP_ESTABLISHED),
+       ERROR(ECONNREFUSED), OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       IN(.f = ACK, .seq = 1, .ack = 101), ERROR(0))
 SCRIPT(error_is_forgotten_when_it_works, PASSIVE_OPEN, DO(user_timeout_1_s), SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), DO(port_unreachable_for_data),
        IN(.f = ACK, .seq = 1, .ack = 101), SEND(1),
@@ -188,6 +199,7 @@ Suite *icmp_suite(void)
     tcase_add_test(t, error_about_another_number_is_ignored);
     tcase_add_test(t, error_is_forgotten_when_it_works);
     tcase_add_test(t, established_connection_survives_a_hard_error);
+    tcase_add_test(t, established_connection_tells_of_errors);
     tcase_add_test(t, error_about_what_was_acknowledged_is_ignored);
     tcase_add_test(t, child_dies_of_a_hard_error);
     suite_add_tcase(s, t);

@@ -249,6 +249,52 @@ START_TEST(error_queue)
 }
 END_TEST
 
+/* ICMP errors about a SYN: the queue of a TCP. */
+START_TEST(error_queue_of_tcp)
+{
+    static const uint8_t quote[8] = {1, 2, 3, 4};
+    struct icmp_error e = {.from = addr_v4(ADDR_B),
+                           .src = addr_v4(ADDR_A),
+                           .dst = addr_v4(ADDR_B),
+                           .type = ICMP_UNREACHABLE,
+                           .code = ICMP_UNREACH_HOST,
+                           .err = EHOSTUNREACH,
+                           .l4 = quote,
+                           .l4_len = sizeof(quote)};
+    struct sock *s = t_socket(HOST_A, SOCK_STREAM);
+    uint8_t data[20];
+    struct iovec iov = {data, 5};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
+    struct sock_extended_err ee;
+
+    arena_fail_at(HOST_A->st->net.arena, 1); /* without memory there is none */
+    IN(HOST_A, (sock_error_icmp(s, &e), 0));
+    ck_assert_uint_eq(t_poll(s) & POLLERR, 0);
+    arena_fail_at(HOST_A->st->net.arena, 0);
+    for (unsigned i = 0; i < 100; i++) { /* there is an end to it */
+        e.err = i == 1 ? ECONNREFUSED : EHOSTUNREACH;
+        IN(HOST_A, (sock_error_icmp(s, &e), 0));
+    }
+    ck_assert_uint_eq(t_poll(s) & (POLLERR | POLLPRI), POLLERR);
+    ck_assert_int_eq(t_set(s, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1), 0);
+    ck_assert_uint_eq(t_poll(s) & (POLLERR | POLLPRI), POLLERR | POLLPRI);
+    msg.msg_controllen = sizeof(control);
+    ck_assert_int_eq(IN(HOST_A, sock_recvmsg(s, &msg, 0, MSG_ERRQUEUE)), 5);
+    ck_assert_int_eq(msg.msg_flags, MSG_ERRQUEUE | MSG_TRUNC);
+    ck_assert_mem_eq(data, quote, 5);
+    memcpy(&ee, find(&msg, SOL_IP, IP_RECVERR, sizeof(ee) + sizeof(struct sockaddr_in)),
+           sizeof(ee));
+    ck_assert_uint_eq(ee.ee_errno, EHOSTUNREACH);
+    ck_assert_uint_eq(ee.ee_origin, SO_EE_ORIGIN_ICMP);
+    ck_assert_int_eq(t_get(s, SOL_SOCKET, SO_ERROR), ECONNREFUSED); /* the next one's */
+    ck_assert_int_eq(t_set(s, SOL_IP, IP_RECVERR, 0), 0);
+    ck_assert_uint_eq(t_poll(s) & POLLERR, 0);
+    ck_assert_int_eq(IN(HOST_A, sock_recvmsg(s, &msg, 0, MSG_ERRQUEUE)), -EAGAIN);
+    IN(HOST_A, (sock_error_icmp(s, &e), 0)); /* close() frees it */
+    t_close(s);
+}
+END_TEST
+
 START_TEST(stream_inq)
 {
     int v;
@@ -350,6 +396,7 @@ TCase *test_sock_cmsg(void)
     tcase_add_test(tc, sent);
     tcase_add_test(tc, sent_malformed);
     tcase_add_test(tc, error_queue);
+    tcase_add_test(tc, error_queue_of_tcp);
     tcase_add_test(tc, stream_inq);
     tcase_add_test(tc, stream_timestamp);
     tcase_add_test(tc, zerocopy);
