@@ -310,7 +310,10 @@ static void with(int s, int level, int name, int v)
 
 void call_error_cmsg_in(void)
 {
-    int s = udp();
+    /* The kernel begins to stamp what comes in some time after the first one asked for it. */
+    int s = udp(), other = udp();
+    set_int(other, SOL_SOCKET, SO_TIMESTAMP, 1);
+    usleep(200000);
     bind_to(s, own_ip, 4330);
     conn_to(s, peer_ip, 7);
     with(s, SOL_SOCKET, SO_TIMESTAMP, 1);
@@ -344,6 +347,7 @@ void call_error_cmsg_in(void)
     show_room(s, 0, 6, 17);
     show_room(s, 0, 6, 15);
     close(s);
+    close(other);
 }
 
 /* ---- what goes with one ---- */
