@@ -195,8 +195,9 @@ struct tcp_pcb {
 
     /* what is in flight (tcp_sent.c), and what is thought of it */
     struct list sent_seq, sent_time, sent_lost;
-    struct tcp_sent *sent_hint;  /* near the last SACK block, or NULL */
-    struct tcp_sent *sent_spare; /* for the next frame; only within an entry */
+    struct tcp_sent *sent_hint;   /* near the last SACK block, or NULL ... */
+    struct tcp_sent *sent_hint_2; /* ... and near one before it that was elsewhere */
+    struct tcp_sent *sent_spare;  /* for the next frame; only within an entry */
     uint32_t sacked_bytes, sacked_segs, lost_bytes, retrans_bytes; /* with these flags */
     uint64_t delivered;                                            /* bytes, in all */
     uint64_t delivered_us, first_sent_us;

@@ -12,6 +12,7 @@
 #define DUP_THRESH     3u /* RFC 8985 6.2 step 4 */
 #define PERSIST_ROUNDS 16u
 #define REO_MULT_MAX   255u
+#define LOOK_AHEAD     16u /* records under suspicion whose time is looked at */
 #define BY_TIME(n)     container_of(n, struct tcp_sent, by_time)
 
 void tcp_rack_init(struct tcp_pcb *pcb)
@@ -114,19 +115,21 @@ bool tcp_rack_detect(struct tcp *tcp, struct tcp_pcb *pcb)
     uint64_t wait_us = (uint64_t)pcb->rack.rtt_us + tcp_rack_reo_wnd_us(pcb),
              now = tcp->net->now_us;
     bool again = false;
+    unsigned waiting = 0;
 
     pcb->reo_at_us = 0;
     LIST_FOREACH_SAFE (n, &pcb->sent_time) {
         struct tcp_sent *r = BY_TIME(n);
-        if (r->xmit_us > pcb->rack.xmit_us)
-            break;
         if (!is_before(pcb, r))
-            continue;
+            break; /* nor are those behind it */
         if (r->xmit_us + wait_us <= now) {
             again = again || r->flags & TCP_SENT_RETRANS;
             tcp_sent_lose(pcb, r);
-        } else if (r->xmit_us + wait_us > pcb->reo_at_us) {
+        } else if (++waiting < LOOK_AHEAD) {
             pcb->reo_at_us = r->xmit_us + wait_us;
+        } else { /* the last one is somewhere before what was delivered */
+            pcb->reo_at_us = pcb->rack.xmit_us + wait_us;
+            break;
         }
     }
     return again;

@@ -2,13 +2,15 @@
  * The scoreboard: a record for each frame that is not yet acknowledged.
  *
  *   pcb->sent_seq    all of them by sequence number, from SND.UNA to SND.NXT without gaps
- *   pcb->sent_time   those under way, the one sent last at the end: the order in which RACK looks
- *                    for losses (RFC 8985 6.2 step 5)
+ *   pcb->sent_time   those under way, the one sent last at the end, of those sent at once the one
+ *                    with the highest number: the order in which RACK looks for losses (RFC 8985
+ *                    6.2 step 5)
  *   pcb->sent_lost   those lost and not sent again since, by sequence number: what is sent next
  *
  * What is SACKed is in neither of the last two. Neighbours that are SACKed become one record, so
  * that the number of records is that of frames under way and of holes, and a SACK block costs no
- * more than its news. pcb->sent_hint remembers where the last block ended: the next one is near it.
+ * more than its news. pcb->sent_hint and sent_hint_2 remember two places where blocks were: the
+ * next one is near one of them, or near an end.
  *
  * Memory. A record is taken from the slab before a frame is sent. When there is none, the frame is
  * entered in the last record, if that was never touched; or it gets one of a few that all
@@ -27,7 +29,7 @@ void tcp_sent_init(struct tcp_pcb *pcb)
     list_init(&pcb->sent_seq);
     list_init(&pcb->sent_time);
     list_init(&pcb->sent_lost);
-    pcb->sent_hint = pcb->sent_spare = NULL;
+    pcb->sent_hint = pcb->sent_hint_2 = pcb->sent_spare = NULL;
     pcb->sacked_bytes = pcb->sacked_segs = pcb->lost_bytes = pcb->retrans_bytes = 0;
 }
 
@@ -91,14 +93,44 @@ static void count(struct tcp_pcb *pcb, const struct tcp_sent *r)
         pcb->retrans_bytes += len;
 }
 
-/* Into sent_lost, which is in the order of sequence numbers; most come at its end. */
+/* Which list: 0 none, 1 sent_time, 2 sent_lost. */
+static int list_of(uint8_t flags)
+{
+    if (flags & TCP_SENT_SACKED)
+        return 0;
+    return (flags & (TCP_SENT_LOST | TCP_SENT_RETRANS)) == TCP_SENT_LOST ? 2 : 1;
+}
+
+/* Into sent_lost, which is in the order of sequence numbers. Most come at one of its ends; for the
+ * others a neighbour is sought on both sides, where most are lost too. */
 static void list_as_lost(struct tcp_pcb *pcb, struct tcp_sent *r)
 {
-    struct list *at = &pcb->sent_lost;
+    struct list *lost = &pcb->sent_lost;
+    struct tcp_sent *before = r, *behind = r;
 
-    while (at->prev != &pcb->sent_lost && seq_gt(BY_TIME(at->prev)->seq, r->seq))
-        at = at->prev;
-    list_insert_before(at, &r->by_time);
+    if (list_empty(lost) || seq_lt(BY_TIME(lost->prev)->seq, r->seq)) {
+        list_push(lost, &r->by_time);
+        return;
+    }
+    if (seq_gt(BY_TIME(lost->next)->seq, r->seq)) {
+        list_insert_before(lost->next, &r->by_time);
+        return;
+    }
+    /* Both ends of the list are on either side of r, so both searches end. */
+    do {
+        before = tcp_sent_prev(pcb, before);
+        behind = tcp_sent_next(pcb, behind);
+    } while (list_of(before->flags) != 2 && list_of(behind->flags) != 2);
+    if (list_of(before->flags) == 2)
+        list_insert_before(before->by_time.next, &r->by_time);
+    else
+        list_insert_before(&behind->by_time, &r->by_time);
+}
+
+/* The order of sent_time: RFC 8985 6.1, RACK_sent_after(). */
+static bool is_later(const struct tcp_sent *a, const struct tcp_sent *b)
+{
+    return a->xmit_us > b->xmit_us || (a->xmit_us == b->xmit_us && seq_gt(a->seq, b->seq));
 }
 
 /* Into sent_time by its old time of transmission, from `from` on, a place in it that is not too
@@ -107,17 +139,19 @@ static void list_by_time(struct tcp_pcb *pcb, struct list *from, struct tcp_sent
 {
     struct list *at = from->next;
 
-    while (at != &pcb->sent_time && BY_TIME(at)->xmit_us <= r->xmit_us)
+    while (at != &pcb->sent_time && is_later(r, BY_TIME(at)))
         at = at->next;
     list_insert_before(at, &r->by_time);
 }
 
-/* Which list: 0 none, 1 sent_time, 2 sent_lost. */
-static int list_of(uint8_t flags)
+/* Into sent_time: r was sent just now. */
+static void list_as_latest(struct tcp_pcb *pcb, struct tcp_sent *r)
 {
-    if (flags & TCP_SENT_SACKED)
-        return 0;
-    return (flags & (TCP_SENT_LOST | TCP_SENT_RETRANS)) == TCP_SENT_LOST ? 2 : 1;
+    struct list *at = &pcb->sent_time;
+
+    while (at->prev != &pcb->sent_time && is_later(BY_TIME(at->prev), r))
+        at = at->prev;
+    list_insert_before(at, &r->by_time);
 }
 
 void tcp_sent_mark(struct tcp_pcb *pcb, struct tcp_sent *r, uint8_t set, uint8_t clear)
@@ -161,7 +195,7 @@ void tcp_sent_unlose(struct tcp_pcb *pcb)
         if (r->flags & TCP_SENT_RETRANS)
             continue; /* is there already */
         list_remove(&r->by_time);
-        if (at != &pcb->sent_time && BY_TIME(at)->xmit_us > r->xmit_us)
+        if (at != &pcb->sent_time && is_later(BY_TIME(at), r))
             at = &pcb->sent_time;
         list_by_time(pcb, at, r);
         at = &r->by_time;
@@ -278,7 +312,7 @@ void tcp_sent_add(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t end, bool fin)
         r->flags |= TCP_SENT_FIN;
     stamp(tcp, pcb, r, idle);
     r->tx_in_flight = tcp_sent_pipe(pcb) + len;
-    list_push(&pcb->sent_time, &r->by_time);
+    list_as_latest(pcb, r);
     pcb->prr_out += len;
 }
 
@@ -288,12 +322,12 @@ void tcp_sent_again(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
     r->mss = pcb->snd_mss;
     uncount(pcb, r);
     r->segs = segs_of(tcp_sent_len(r), r->mss);
+    r->flags |= TCP_SENT_RETRANS | TCP_SENT_EVER;
     count(pcb, r);
     if (r->retrans < UINT8_MAX)
         r->retrans++;
-    tcp_sent_mark(pcb, r, TCP_SENT_RETRANS | TCP_SENT_EVER, 0);
     list_remove(&r->by_time);
-    list_push(&pcb->sent_time, &r->by_time);
+    list_as_latest(pcb, r);
     r->tx_in_flight = tcp_sent_pipe(pcb);
     pcb->prr_out += tcp_sent_len(r);
     pcb->retrans_total += r->segs;
@@ -304,6 +338,8 @@ static void drop(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
 {
     if (pcb->sent_hint == r)
         pcb->sent_hint = NULL;
+    if (pcb->sent_hint_2 == r)
+        pcb->sent_hint_2 = NULL;
     list_remove(&r->by_time);
     list_remove(&r->by_seq);
     give_back(tcp, r);
@@ -319,9 +355,36 @@ void tcp_sent_clear(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_sent_init(pcb);
 }
 
+static uint32_t distance(const struct tcp_sent *r, uint32_t seq)
+{
+    if (!r)
+        return UINT32_MAX;
+    return seq_gt(r->seq, seq) ? r->seq - seq : seq - r->seq;
+}
+
+/* Of the records that are at hand, the one nearest to seq. The hint that was of use becomes the
+ * first one, which follows; the other one stays where it is: the blocks of an ACK often lie at two
+ * places. */
+static struct tcp_sent *near(struct tcp_pcb *pcb, uint32_t seq)
+{
+    struct tcp_sent *best = pcb->sent_hint, *other = pcb->sent_hint_2;
+    struct tcp_sent *first = tcp_sent_first(pcb), *last = tcp_sent_last(pcb);
+
+    if (distance(other, seq) < distance(best, seq)) {
+        pcb->sent_hint = other;
+        pcb->sent_hint_2 = best;
+        best = other;
+    }
+    if (distance(first, seq) < distance(best, seq) || distance(last, seq) < distance(best, seq)) {
+        pcb->sent_hint_2 = best;
+        best = distance(first, seq) < distance(last, seq) ? first : last;
+    }
+    return best;
+}
+
 struct tcp_sent *tcp_sent_find(struct tcp_pcb *pcb, uint32_t seq)
 {
-    struct tcp_sent *r = pcb->sent_hint ? pcb->sent_hint : tcp_sent_first(pcb);
+    struct tcp_sent *r = near(pcb, seq);
 
     if (!r || seq_lt(seq, pcb->snd_una) || seq_ge(seq, pcb->snd_nxt))
         return NULL;
@@ -448,7 +511,7 @@ static const char *check_lists(const struct tcp_pcb *pcb, uint32_t in_time, uint
 
     LIST_FOREACH (n, &pcb->sent_time) {
         const struct tcp_sent *r = BY_TIME(n);
-        if (list_of(r->flags) != 1 || (last && last->xmit_us > r->xmit_us))
+        if (list_of(r->flags) != 1 || (last && is_later(last, r)))
             return "the list by time";
         last = r;
         in_time--;

@@ -66,3 +66,7 @@ row "bulk, receiving" "Gbit/s" 1.25e8 recv_rate
 row "round trip, 1 byte" "us" 1 round_trip 1 ""
 row "round trip, 1000 bytes" "us" 1 round_trip 1000 ""
 row "the same, 1 byte, epoll" "us" 1 round_trip 1 e
+
+# What an ACK costs the sender by itself, with few and with many segments in flight.
+echo
+"$TOP_BUILDDIR/tests/bench/bench_ack"
