@@ -11,6 +11,9 @@
  * it inherits a socket of the stack, which is worth nothing without. After root was given up, any
  * other image gets them only where SHIM_HAND_DOWN=on says so, and nothing if it will not load us.
  *
+ * A program that hands a socket to another one with an environment of its own making (inetd and its
+ * kin do) has dropped LD_PRELOAD without meaning it: the socket would be dead. It is put back.
+ *
  * All of it may run in a child of vfork(), whose memory is its parent's: it changes descriptor
  * flags, which are the child's own, and builds the environment on its stack. What the parent learns
  * is that its sockets are shared from now on.
@@ -28,6 +31,8 @@
 
 static struct engine_heirloom inherited = {-1, -1, -1};
 static bool hand_down; /* SHIM_HAND_DOWN=on, when we were loaded */
+static char
+    preload[PATH_MAX]; /* LD_PRELOAD=..., when we were loaded; "": not by that, or too long */
 
 /* ---- the new image ---- */
 
@@ -57,11 +62,19 @@ static void note_inherited(void)
         closedir(dir);
 }
 
+static void remember_preload(void)
+{
+    const char *list = getenv("LD_PRELOAD");
+    if (list && snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", list) >= (int)sizeof(preload))
+        preload[0] = 0;
+}
+
 void exec_init(void)
 {
     const char *value = getenv("LIBSHIM_STACK"), *wish = getenv("SHIM_HAND_DOWN");
     struct engine_heirloom h;
     hand_down = wish && strcmp(wish, "on") == 0;
+    remember_preload();
     if (!value)
         return;
     bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
@@ -120,12 +133,19 @@ static bool passes_socket_on(bool spawns)
     return false;
 }
 
-static bool will_load_us(char *const envp[])
+/* What envp says; NULL: nothing. */
+static const char *preload_of(char *const envp[])
 {
     for (size_t i = 0; envp && envp[i]; i++)
-        if (strncmp(envp[i], "LD_PRELOAD=", 11) == 0 && envp[i][11])
-            return true;
-    return access("/etc/ld.so.preload", F_OK) == 0;
+        if (strncmp(envp[i], "LD_PRELOAD=", 11) == 0)
+            return envp[i] + 11;
+    return NULL;
+}
+
+static bool will_load_us(char *const envp[])
+{
+    const char *list = preload_of(envp);
+    return (list && *list) || access("/etc/ld.so.preload", F_OK) == 0;
 }
 
 static bool may_have_it(char *const envp[], bool spawns)
@@ -166,9 +186,10 @@ static size_t count(char *const strings[])
     return n;
 }
 
-/* Fills out (room for two more than envp has) with envp and our variable, written to text. */
+/* Fills out (room for three more than envp has) with envp, our variable, written to text, and
+ * LD_PRELOAD if it is missing and needed. */
 static void make_env(char **out, char *const envp[], char *text, size_t text_bytes,
-                     const struct engine_heirloom *h)
+                     const struct engine_heirloom *h, bool spawns)
 {
     size_t n = 0;
     for (size_t i = 0; envp && envp[i]; i++)
@@ -176,6 +197,8 @@ static void make_env(char **out, char *const envp[], char *text, size_t text_byt
             out[n++] = envp[i];
     snprintf(text, text_bytes, NAME "%d,%d,%d", h->arena, h->rx, h->tx);
     out[n++] = text;
+    if (!preload_of(envp) && preload[0] && passes_socket_on(spawns))
+        out[n++] = preload;
     out[n] = NULL;
 }
 
@@ -239,8 +262,8 @@ static int execute(const struct image *im, char *const envp[])
         bool last = engine_running() && !shim_inside() && !shim_is_vfork_child();
         return last ? execute_last(im, envp, NULL) : execute_real(im, envp);
     }
-    char **env = alloca((count(envp) + 2) * sizeof(*env));
-    make_env(env, envp, text, sizeof(text), &h);
+    char **env = alloca((count(envp) + 3) * sizeof(*env));
+    make_env(env, envp, text, sizeof(text), &h, false);
     return shim_is_vfork_child() ? execute_vforked(im, env, &h) : execute_last(im, env, &h);
 }
 
@@ -358,9 +381,9 @@ static int spawn(spawn_fn *fn, pid_t *pid, const char *path,
     shim_in();
     if (engine_running())
         fd_mark_all_shared();
-    char **env = alloca((count(envp) + 2) * sizeof(*env));
+    char **env = alloca((count(envp) + 3) * sizeof(*env));
     bool copied = copy_heirloom(&h, &copy);
-    make_env(env, envp, text, sizeof(text), &copy);
+    make_env(env, envp, text, sizeof(text), &copy, actions != NULL);
     int err = fn(pid, path, actions, attr, argv, copied ? env : envp);
     close_heirloom(&copy);
     shim_out();

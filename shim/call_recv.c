@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "process.h"
 
 /* Bytes of an iovec, cut to what one call may move. -EINVAL, -EMSGSIZE. */
 ssize_t call_iov_bytes(const struct iovec *iov, size_t niov)
@@ -211,7 +212,10 @@ static void look_for_rights(struct msghdr *msg)
         for (size_t i = 0; i < n; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-            fd_identify(fd);
+            if (engine_running())
+                fd_identify(fd);
+            else
+                fd_mark_inherited(fd);
         }
         shim_out();
     }
@@ -225,7 +229,7 @@ SHIM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
             return shim_ret(r);
     }
     ssize_t r = real.recvmsg(fd, msg, flags);
-    if (r >= 0 && msg->msg_controllen && !shim_inside() && engine_running())
+    if (r >= 0 && msg->msg_controllen && !shim_inside() && (engine_running() || exec_is_heir()))
         look_for_rights(msg);
     return r;
 }

@@ -20,7 +20,7 @@
 
 enum fd_kind {
     FD_UNKNOWN,   /* never met: a kernel descriptor */
-    FD_INHERITED, /* an internet socket from before exec: perhaps one of ours */
+    FD_INHERITED, /* an internet socket that a new image came by: perhaps one of ours */
     FD_KERNEL,
     FD_IPV6,    /* an AF_INET6 socket of the kernel's, because the stack did not start: no IPv4 */
     FD_STACK,   /* a socket of ours */
@@ -91,7 +91,8 @@ void fd_mark_all_shared(void);
  * in an entry. */
 enum fd_kind fd_identify(int fd);
 
-/* Notes an inherited descriptor that may be a socket of ours, in a new image. */
+/* Notes an inherited descriptor that may be a socket of ours, in a new image: one from before exec,
+ * or one that was received since. */
 void fd_mark_inherited(int fd);
 
 /* The socket behind fd, within an entry (after engine_enter): checks the cookie. NULL: it is gone,

@@ -139,6 +139,14 @@ void engine_fd_adopt(int fd, bool is_private);
  */
 void engine_freeze(void);
 void engine_thaw(void);
+/*
+ * The service thread ends, so that the process has the program's own threads only: around calls
+ * that libc makes in every thread, or that the kernel refuses to a process with threads. True when
+ * it did; then engine_service_resume() makes a new one, with the caller's identity. The caller
+ * keeps fork and other starts away, and is in no entry.
+ */
+bool engine_service_pause(void);
+void engine_service_resume(void);
 /* exit: called with the process about to go. */
 void engine_exit(void);
 

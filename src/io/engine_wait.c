@@ -25,6 +25,11 @@
  * looks every NAP_US. When a nap has passed without a call, it waits for frames again. It does not
  * nap either while it wakes threads that nobody else would wake (engine_service_leave).
  *
+ * The program does not know of the service thread, and some calls show it: libc makes the calls
+ * that change identities in every thread and aborts if the results differ, and others fail where
+ * there is more than one thread. So around these the service thread ends, and a new one is as its
+ * creator.
+ *
  * In a family of processes a frame may wake one that it is not for, and this one rings the other's
  * doorbell. A service thread to which that happens goes behind the others in the kernel's order.
  *
@@ -36,6 +41,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -363,6 +369,15 @@ static bool service_run(const struct epoll_event *ev, int n)
     return engine_service_leave();
 }
 
+/* Is it told to end? */
+static bool is_ending(const struct epoll_event *ev, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (ev[i].data.u64 == ENGINE_KICK)
+            return true;
+    return false;
+}
+
 /* The event of a frame among n; n: there is none. */
 static int frame_in(const struct epoll_event *ev, int n)
 {
@@ -383,6 +398,8 @@ static void *service(void *arg)
         engine.hooks->thread_start();
     for (;;) {
         int n = epoll_wait(engine.service_epfd, ev, EVENTS_MAX, napping ? 0 : -1);
+        if (is_ending(ev, n))
+            return NULL;
         int frame = frame_in(ev, n);
         bool called = calls() != before;
         before = calls();
@@ -410,11 +427,36 @@ int engine_service_start(void)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attr, SERVICE_STACK_BYTES);
     int err = pthread_create(&engine.service, &attr, service, NULL);
     pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     engine.service_started = err == 0;
     return -err;
+}
+
+bool engine_service_pause(void)
+{
+    if (!engine.running || !engine.service_started ||
+        __atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
+        return false;
+    int end = eventfd(1, EFD_CLOEXEC);
+    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = ENGINE_KICK};
+    bool told = end >= 0 && epoll_ctl(engine.service_epfd, EPOLL_CTL_ADD, end, &ev) == 0;
+    if (told) {
+        pthread_join(engine.service, NULL);
+        engine.service_started = false;
+    }
+    if (end >= 0)
+        close(end);
+    return told;
+}
+
+void engine_service_resume(void)
+{
+    int err = 0;
+    if (engine.running && !__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
+        err = engine_service_start();
+    if (err)
+        log_warn("no thread serves the stack any more: %s", strerrorname_np(-err));
 }

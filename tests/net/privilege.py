@@ -1,5 +1,6 @@
 """A program that gives up root in several ways; what it prints is compared by test_privilege.sh."""
 import ctypes
+import errno
 import os
 import socket
 import sys
@@ -84,6 +85,38 @@ def execute():
     if "first" in sys.argv:
         get()
     os.execv("/bin/sh", ["sh", "-c", "ls -l /proc/$$/fd 2>/dev/null | grep -c -e memfd:libshim -e socket:"])
+
+
+def rights_of_one_thread():
+    """libc changes identities in every thread, and aborts where one may not what another may."""
+    PR_SET_KEEPCAPS = 8
+    SYS_capget, SYS_capset = {"x86_64": (125, 126), "aarch64": (90, 91)}[os.uname().machine]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(PEER)
+        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        os.setgroups([NOBODY])
+        os.setresgid(NOBODY, 0, 0)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        head = (ctypes.c_uint32 * 2)(0x20080522, 0)
+        data = (ctypes.c_uint32 * 6)()
+        libc.syscall(SYS_capget, head, data)
+        data[0], data[3] = data[1], data[4]
+        libc.syscall(SYS_capset, head, data)
+        os.initgroups("root", 0)
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
+        print(os.getresuid(), os.getresgid(), 0 in os.getgroups(), len(os.listdir("/proc/self/task")))
+    print(get())
+
+
+def name_spaces():
+    """Calls that the kernel refuses to a process with threads."""
+    CLONE_NEWNS = 0x20000
+    with socket.create_connection(PEER, 20) as s, s.makefile("rb") as f:
+        with open("/proc/self/ns/mnt") as ns:
+            print(libc.setns(ns.fileno(), CLONE_NEWNS), libc.setns(0, 0) < 0 and ctypes.get_errno() == errno.EINVAL)
+        s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        print(f.readline().split()[1].decode())
 
 
 globals()[sys.argv[1]]()

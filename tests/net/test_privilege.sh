@@ -18,6 +18,8 @@ is "$(drop there_and_back)" "3 0 200" "three descriptors while the right is miss
 is "$(drop effective_only | tr '\n' ' ')" "200 200 " "the first socket while another user is the effective one"
 is "$(drop by_number)" "True 200" "syscall(SYS_setresuid)"
 is "$(drop family)" "[0, 0, 0, 0, 0, 0]" "six children share one stack, whoever needs it first"
+is "$(drop rights_of_one_thread | tr '\n' ' ')" "(0, 0, 0) (0, 0, 0) True 2 200 " "rights that one thread alone has"
+is "$(drop name_spaces | tr '\n' ' ')" "0 True 200 " "entering a name space"
 is "$(drop execute)" 0 "what is executed then has nothing of it"
 is "$(drop execute first)" 0 "nor of a stack that runs already"
 is "$(cat "$TMP/err")" "" "and nobody complains"

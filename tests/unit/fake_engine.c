@@ -255,3 +255,9 @@ void engine_fd_adopt(int fd, bool is_private) {}
 void engine_freeze(void) {}
 void engine_thaw(void) {}
 void engine_exit(void) {}
+
+bool engine_service_pause(void)
+{
+    return false;
+}
+void engine_service_resume(void) {}
