@@ -11,7 +11,7 @@
  *   state    pacing  cwnd   until
  *   STARTUP    2.77  2      three rounds without a quarter more, or too many losses
  *   DRAIN      0.35  2      no more in flight than the path holds
- *   DOWN       0.90  2      the same, and some room left for others
+ *   DOWN       0.90  2      the same, and some room left for others; or what UP queued is gone
  *   CRUISE     1     2      2 to 3 s, or as many rounds as Reno would need to come back
  *   REFILL     1     2      one round
  *   UP         1.25  2.25   no more comes, or too many losses
@@ -20,6 +20,16 @@
  * lower short-term bounds; there is no halving and no proportional rate reduction. ECN is not
  * heeded. The state is large, so that it is an object of its own, which only connections with BBR
  * have.
+ *
+ * Beside flows that keep the queue full whatever is lost, BBR's first version above all, two of the
+ * draft's rules give way for good, and are left here. DOWN would wait for a queue that others fill
+ * again at once, at 0.9 until the next probing: it takes no longer than its own queue. And a flow
+ * that has just been outrun (a tenth less bandwidth in this cycle than in the last) would end each
+ * UP at its first ACKs, for losses of what REFILL sent: such a flow is judged by what it sent while
+ * probing. What keeps it a little below an equal share all the same is meant so: it leaves 15 % of
+ * inflight_hi to others while it cruises, and yields to more than 2 % of losses, which the first
+ * version ignores. To tolerate what that version causes would cost the peace among flows of this
+ * kind (see is_queue_seen()).
  */
 #include <linux/inet_diag.h>
 
@@ -31,6 +41,7 @@
 #define PROBE_WAIT_MORE_US 1000000u
 #define RENO_ROUNDS_MAX    63u
 #define UP_ROUNDS_MAX      30u
+#define DRAIN_PCT          250u /* the time in which 0.9 drains what 1.25 has queued */
 #define PROBE_RTT_US       200000u
 #define RTT_ASSUMED_US     1000u
 
@@ -80,6 +91,10 @@ static void enter(struct tcp_bbr *b, enum bbr_state s)
 static void start_down(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr *b)
 {
     tcp_cc_bbr_reset_signals(b);
+    tcp_cc_bbr_advance_floor(b);
+    b->drain_us = pcb->srtt_us;
+    if (b->state == BBR_PROBE_BW_UP)
+        b->drain_us += (tcp->net->now_us - b->cycle_at_us) * DRAIN_PCT / 100;
     b->probe_up_bytes = BBR_INF;
     /* Flows that began together shall not probe together. */
     b->rounds_since_probe = rng_below(&tcp->net->rng, 2);
@@ -133,10 +148,12 @@ static bool is_time_to_probe(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bb
     return true;
 }
 
-static bool is_time_to_cruise(const struct tcp_pcb *pcb, const struct tcp_bbr *b)
+static bool is_time_to_cruise(struct tcp *tcp, const struct tcp_pcb *pcb, const struct tcp_bbr *b)
 {
     uint32_t inflight = tcp_sent_pipe(pcb);
 
+    if (tcp->net->now_us - b->cycle_at_us > b->drain_us)
+        return true; /* what is still in the queue is not ours */
     return inflight <= tcp_cc_bbr_with_headroom(pcb, b) &&
            inflight <= tcp_cc_bbr_inflight(pcb, b, b->max_bw, BBR_GAIN_UNITY);
 }
@@ -192,11 +209,11 @@ static void adapt_long_term(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr
         if (tcp_cc_bbr_is_probe_bw(b) && !rs->app_limited)
             tcp_cc_bbr_advance_max_bw(b);
     }
-    if (b->too_high || (rs->valid && tcp_cc_bbr_is_too_high(pcb, rs))) {
+    if (b->too_high || (rs->valid && tcp_cc_bbr_is_too_high(pcb, b, rs))) {
         bool by_loss = b->too_high != 0;
         uint64_t inflight = by_loss ? b->too_high : rs->tx_in_flight;
         b->too_high = 0;
-        if (b->bw_probe_samples)
+        if (tcp_cc_bbr_is_judging(b))
             too_high(tcp, pcb, b, inflight, by_loss ? b->too_high_app_limited : rs->app_limited);
         return;
     }
@@ -218,7 +235,7 @@ static void update_cycle(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr *b
     adapt_long_term(tcp, pcb, b, rs);
     switch ((enum bbr_state)b->state) {
     case BBR_PROBE_BW_DOWN:
-        if (!is_time_to_probe(tcp, pcb, b) && is_time_to_cruise(pcb, b))
+        if (!is_time_to_probe(tcp, pcb, b) && is_time_to_cruise(tcp, pcb, b))
             enter(b, BBR_PROBE_BW_CRUISE);
         break;
     case BBR_PROBE_BW_CRUISE:

@@ -66,9 +66,13 @@ struct tcp_bbr {
     uint64_t round_delivered, round_lost; /* pcb's when it began */
     bool loss_round_start, loss_in_round;
     uint8_t loss_events; /* ACKs of this round that told of losses */
+    /* what was lost, of how much, while cruising: of the last cycle of probing, and of this one */
+    uint64_t floor_lost[2], floor_of[2];
+    uint32_t peak_rtt_us[2]; /* the longest of the smoothed round trips of these */
 
     /* probing for bandwidth */
     uint64_t cycle_at_us, bw_probe_wait_us;
+    uint64_t drain_us;                         /* DOWN takes no longer */
     uint64_t bw_probe_up_acks, probe_up_bytes; /* inflight_hi grows by a segment for so many */
     uint32_t rounds_since_probe;
     uint8_t bw_probe_up_rounds;
@@ -104,7 +108,13 @@ uint64_t tcp_cc_bbr_with_headroom(const struct tcp_pcb *pcb, const struct tcp_bb
 uint64_t tcp_cc_bbr_target(const struct tcp_pcb *pcb, const struct tcp_bbr *b);
 uint64_t tcp_cc_bbr_extra_acked(const struct tcp_bbr *b);
 /* Has the volume that rs speaks of lost too much? */
-bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_rate *rs);
+bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_bbr *b,
+                            const struct tcp_rate *rs);
+/* Do losses now end the probing? Not when others took bandwidth from us since the last one, and
+ * what is acknowledged was sent before this one. */
+bool tcp_cc_bbr_is_judging(const struct tcp_bbr *b);
+/* A cycle of probing is over: what was lost in the one before it counts no more. */
+void tcp_cc_bbr_advance_floor(struct tcp_bbr *b);
 
 void tcp_cc_bbr_start_round(const struct tcp_pcb *pcb, struct tcp_bbr *b);
 void tcp_cc_bbr_reset_full_bw(struct tcp_bbr *b);

@@ -12,6 +12,15 @@
  * 100 segments on a link that loses each hundredth, three are lost in every twelfth flight, and
  * bounds that only sink between probings then follow the luck down. Queues that overflow lose
  * many at once and are seen as before.
+ *
+ * A link may lose more than 2 % by itself. What is lost while we cruise, with no queue in sight, is
+ * such a floor, which going slower does not lower: the 2 % are counted from there (up to 5 %, for a
+ * policer without a queue looks the same). With a queue in sight nothing is learned, or several
+ * flows would each take the losses that they cause each other for the link's, and the one that is
+ * used to most would push the others out (four flows: Jain's index 0.5 instead of 0.97).
+ *
+ * A shortest round trip that is met again, within 1/64, is as good as one that was probed for:
+ * PROBE_RTT is put off. A flow that empties its queue by itself then never halves its window.
  */
 #include "tcp/tcp_cc_bbr.h"
 
@@ -23,9 +32,15 @@
 #define EXTRA_ACKED_ROUNDS      5u   /* each of two halves of the window of 10 */
 #define PROBE_RTT_INTERVAL_US   5000000u
 #define MIN_RTT_FILTER_US       10000000u
+#define SAME_RTT                64u /* parts of it by which it may differ */
+#define KEPT_PCT                90u
 #define STARTUP_FULL_LOSS_COUNT 6u
 #define QUANTUM_MAX             65536u
 #define LOSS_DEVIATIONS         2u
+#define UNIT                    10000u /* of shares lost */
+#define FLOOR_MAX               (UNIT / 100 * 5)
+#define FLOOR_SEGMENTS          200u
+#define QUEUE_SEEN              8u
 
 static uint64_t percent(uint64_t v, uint32_t p)
 {
@@ -80,21 +95,76 @@ uint64_t tcp_cc_bbr_target(const struct tcp_pcb *pcb, const struct tcp_bbr *b)
     return u64_min(tcp_cc_bbr_bdp(pcb, b, b->bw, BBR_GAIN_UNITY), pcb->cwnd);
 }
 
-/* With n segments of which `lost` are lost: lost > 0.02 n + 2 sqrt(0.02 n). */
-static bool is_too_much(const struct tcp_pcb *pcb, uint64_t lost_bytes, uint64_t of_bytes)
-{
-    uint64_t lost = (lost_bytes + pcb->snd_mss - 1) / pcb->snd_mss;
-    uint64_t n = (of_bytes + pcb->snd_mss - 1) / pcb->snd_mss;
-    uint64_t scale = 100 / BBR_LOSS_PCT;
+/* ---- losses that are too many ---- */
 
-    if (scale * lost <= n)
-        return false;
-    return (scale * lost - n) * (scale * lost - n) > LOSS_DEVIATIONS * LOSS_DEVIATIONS * scale * n;
+/* What is lost whatever we do, in parts of UNIT. */
+static uint64_t floor_loss(const struct tcp_pcb *pcb, const struct tcp_bbr *b)
+{
+    uint64_t of = b->floor_of[0] + b->floor_of[1], lost = b->floor_lost[0] + b->floor_lost[1];
+
+    if (of < (uint64_t)FLOOR_SEGMENTS * pcb->snd_mss)
+        return 0;
+    return u64_min(lost * UNIT / of, FLOOR_MAX);
 }
 
-bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_rate *rs)
+/* With n segments of which `lost` are lost, and p = 0.02 and the floor: lost > p n + 2 sqrt(p n).
+ */
+static bool is_too_much(const struct tcp_pcb *pcb, const struct tcp_bbr *b, uint64_t lost_bytes,
+                        uint64_t of_bytes)
 {
-    return rs->tx_in_flight && is_too_much(pcb, rs->lost, rs->tx_in_flight);
+    uint64_t lost = (lost_bytes + pcb->snd_mss - 1) / pcb->snd_mss * UNIT;
+    uint64_t n = (of_bytes + pcb->snd_mss - 1) / pcb->snd_mss;
+    uint64_t expected = n * (UNIT / 100 * BBR_LOSS_PCT + floor_loss(pcb, b)), beyond;
+
+    if (lost <= expected)
+        return false;
+    beyond = lost - expected;
+    return beyond > LOSS_DEVIATIONS * LOSS_DEVIATIONS * UNIT * expected / beyond;
+}
+
+/* Round trips are longer than the shortest by more than an eighth of what a full queue adds, which
+ * was seen when bandwidth was probed. */
+static bool is_queue_seen(const struct tcp_pcb *pcb, const struct tcp_bbr *b)
+{
+    uint32_t peak_us = u32_max(b->peak_rtt_us[0], b->peak_rtt_us[1]);
+
+    return pcb->srtt_us > b->min_rtt_us &&
+           (uint64_t)(pcb->srtt_us - b->min_rtt_us) * QUEUE_SEEN > peak_us - b->min_rtt_us;
+}
+
+/* A round is over. What is lost while we cruise and no queue is in sight is lost whatever we do. */
+static void update_floor(const struct tcp_pcb *pcb, struct tcp_bbr *b, uint64_t lost, uint64_t of,
+                         bool too_much)
+{
+    b->peak_rtt_us[1] = u32_max(b->peak_rtt_us[1], pcb->srtt_us);
+    if (b->state != BBR_PROBE_BW_CRUISE || is_queue_seen(pcb, b))
+        return;
+    if (too_much) /* news, not the floor: as much as is allowed */
+        lost = of * (UNIT / 100 * BBR_LOSS_PCT + floor_loss(pcb, b)) / UNIT;
+    b->floor_lost[1] += lost;
+    b->floor_of[1] += of;
+}
+
+void tcp_cc_bbr_advance_floor(struct tcp_bbr *b)
+{
+    b->peak_rtt_us[0] = b->peak_rtt_us[1];
+    b->floor_lost[0] = b->floor_lost[1];
+    b->floor_of[0] = b->floor_of[1];
+    b->peak_rtt_us[1] = 0;
+    b->floor_lost[1] = b->floor_of[1] = 0;
+}
+
+bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_bbr *b,
+                            const struct tcp_rate *rs)
+{
+    return rs->tx_in_flight && is_too_much(pcb, b, rs->lost, rs->tx_in_flight);
+}
+
+bool tcp_cc_bbr_is_judging(const struct tcp_bbr *b)
+{
+    bool outrun = b->bw_filter[1] < percent(b->bw_filter[0], KEPT_PCT);
+
+    return b->bw_probe_samples && !(outrun && b->ack_phase == BBR_ACKS_PROBE_STARTING);
 }
 
 /* ---- rounds and signals ---- */
@@ -160,9 +230,11 @@ void tcp_cc_bbr_advance_max_bw(struct tcp_bbr *b)
 static void adapt_lower_bounds(const struct tcp_pcb *pcb, struct tcp_bbr *b)
 {
     uint64_t lost = pcb->lost_total - b->round_lost;
+    uint64_t of = lost + pcb->delivered - b->round_delivered;
+    bool too_much = b->loss_in_round && is_too_much(pcb, b, lost, of);
 
-    if (tcp_cc_bbr_is_probing(b) || !b->loss_in_round ||
-        !is_too_much(pcb, lost, lost + pcb->delivered - b->round_delivered))
+    update_floor(pcb, b, lost, of, too_much);
+    if (tcp_cc_bbr_is_probing(b) || !too_much)
         return;
     if (b->bw_lo == BBR_INF)
         b->bw_lo = b->max_bw;
@@ -239,7 +311,7 @@ static void check_startup_loss(const struct tcp_pcb *pcb, struct tcp_bbr *b,
         b->loss_events++;
     if (b->state == BBR_STARTUP && b->loss_round_start &&
         b->loss_events >= STARTUP_FULL_LOSS_COUNT && pcb->recovery == TCP_RECOVERY_FAST &&
-        tcp_cc_bbr_is_too_high(pcb, rs)) {
+        tcp_cc_bbr_is_too_high(pcb, b, rs)) {
         b->full_bw_reached = true;
         b->inflight_hi =
             u64_max(tcp_cc_bbr_bdp(pcb, b, b->max_bw, BBR_GAIN_UNITY), b->inflight_latest);
@@ -284,6 +356,8 @@ void tcp_cc_bbr_update_min_rtt(struct tcp *tcp, struct tcp_bbr *b, const struct 
     if (rs->rtt_us && (rs->rtt_us < b->probe_rtt_min_us || b->probe_rtt_expired)) {
         b->probe_rtt_min_us = rs->rtt_us;
         b->probe_rtt_min_at_us = now;
+    } else if (rs->rtt_us && rs->rtt_us - b->probe_rtt_min_us <= b->probe_rtt_min_us / SAME_RTT) {
+        b->probe_rtt_min_at_us = now;
     }
     if (b->probe_rtt_min_us < b->min_rtt_us || now > b->min_rtt_at_us + MIN_RTT_FILTER_US) {
         b->min_rtt_us = b->probe_rtt_min_us;
@@ -317,7 +391,7 @@ void tcp_cc_bbr_lost(struct tcp_pcb *pcb, const struct tcp_sent *r)
     if (!b->loss_in_round)
         b->loss_round_delivered = pcb->delivered;
     b->loss_in_round = true;
-    if (!b->bw_probe_samples || b->too_high || !tcp_cc_bbr_is_too_high(pcb, &rs))
+    if (!tcp_cc_bbr_is_judging(b) || b->too_high || !tcp_cc_bbr_is_too_high(pcb, b, &rs))
         return;
     /* The next ACK carries it out (tcp_cc_bbr.c). */
     b->too_high = u64_max(inflight_at_loss(&rs, tcp_sent_len(r)), 1);

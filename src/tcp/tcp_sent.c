@@ -437,9 +437,14 @@ void tcp_sent_join(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r)
 
 /* ---- what an ACK delivers ---- */
 
-static void note_newest(struct tcp_pcb *pcb, const struct tcp_sent *r, struct tcp_acked *a)
+static void note_newest(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_sent *r,
+                        struct tcp_acked *a)
 {
     if (r->flags & TCP_SENT_NO_TIME)
+        return;
+    /* Sooner than any round trip: it was sent again for nothing, and its first transmission, of
+     * which nothing is remembered, has arrived. A sample from it would end rounds too early. */
+    if (r->flags & TCP_SENT_EVER && tcp->net->now_us - r->xmit_us < pcb->min_rtt_us)
         return;
     if (a->has_newest && (r->xmit_us < a->newest.xmit_us ||
                           (r->xmit_us == a->newest.xmit_us && seq_lt(r->end, a->newest.end))))
@@ -460,7 +465,7 @@ void tcp_sent_delivered(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_sent *r
     a->delivered += len;
     if (!(r->flags & TCP_SENT_EVER) && seq_le(r->end, pcb->recover))
         a->orig_delivered = true;
-    note_newest(pcb, r, a);
+    note_newest(tcp, pcb, r, a);
     tcp_rack_delivered(tcp, pcb, r, a);
 }
 

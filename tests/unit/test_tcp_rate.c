@@ -81,6 +81,21 @@ START_TEST(no_rate_from_less_than_a_round_trip)
 }
 END_TEST
 
+/* What was sent again for nothing is acknowledged for its first transmission: no sample of it. */
+START_TEST(no_sample_of_an_earlier_transmission)
+{
+    struct tcp_sent r = {.end = MSS, .segs = 1, .flags = TCP_SENT_EVER};
+
+    r.xmit_us = w.net.now_us - 39999;
+    tcp_sent_delivered(&w.tcp, w.pcb, &r, &acked);
+    ck_assert(!acked.has_newest);
+    r.xmit_us = w.net.now_us - 40000;
+    tcp_sent_delivered(&w.tcp, w.pcb, &r, &acked);
+    ck_assert(acked.has_newest);
+    ck_assert_uint_eq(acked.delivered, 2 * MSS);
+}
+END_TEST
+
 START_TEST(application_limited)
 {
     uint64_t now = w.net.now_us;
@@ -148,9 +163,99 @@ START_TEST(too_much_is_lost)
     for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
         rs.tx_in_flight = most[i].segments * MSS;
         rs.lost = (uint64_t)most[i].lost * MSS;
-        ck_assert(!tcp_cc_bbr_is_too_high(w.pcb, &rs));
+        ck_assert(!tcp_cc_bbr_is_too_high(w.pcb, model(), &rs));
         rs.lost += MSS;
-        ck_assert(tcp_cc_bbr_is_too_high(w.pcb, &rs));
+        ck_assert(tcp_cc_bbr_is_too_high(w.pcb, model(), &rs));
+    }
+}
+END_TEST
+
+/* A round of 1000 segments while cruising. */
+static void cruise(uint32_t segments_lost)
+{
+    w.pcb->lost_total += segments_lost * MSS;
+    model()->loss_in_round = segments_lost != 0;
+    w.pcb->delivered += (1000 - segments_lost) * MSS;
+    rs = (struct tcp_rate){
+        .valid = true, .delivery_rate = 1000000, .prior_delivered = w.pcb->delivered};
+    tcp_cc_bbr_update(&w.tcp, w.pcb, model(), &rs);
+    tcp_cc_bbr_bound(model(), &rs);
+}
+
+/* How many segments of 1000 may be lost. */
+static uint32_t allowed(void)
+{
+    uint32_t n = 0;
+
+    rs = (struct tcp_rate){.tx_in_flight = 1000 * MSS};
+    while (n < 1000 && !tcp_cc_bbr_is_too_high(w.pcb, model(), &rs)) {
+        n++;
+        rs.lost = (uint64_t)n * MSS;
+    }
+    return n ? n - 1 : 0;
+}
+
+/* What a link loses that has no queue is not counted: p is 2 % beyond it, at most 7 %. */
+START_TEST(a_floor_of_loss)
+{
+    model()->state = BBR_PROBE_BW_CRUISE;
+    model()->min_rtt_us = w.pcb->srtt_us = 40000;
+    ck_assert_uint_eq(allowed(), 28);
+    cruise(25);
+    cruise(100); /* too many: bounds sink, and only what was allowed is learned */
+    ck_assert_uint_ne(model()->inflight_lo, BBR_INF);
+    tcp_cc_bbr_reset_lower_bounds(model());
+    for (int i = 0; i < 20; i++)
+        cruise(30);
+    ck_assert_uint_eq(model()->inflight_lo, BBR_INF);
+    ck_assert_uint_ge(allowed(), 62);
+    ck_assert_uint_le(allowed(), 65); /* 50 + 2 sqrt(50) */
+    tcp_cc_bbr_advance_floor(model());
+    ck_assert_uint_ge(allowed(), 62);
+    tcp_cc_bbr_advance_floor(model()); /* two cycles later it is forgotten */
+    ck_assert_uint_eq(allowed(), 28);
+    for (int i = 0; i < 200; i++)
+        cruise(200);
+    ck_assert_uint_eq(allowed(), 86); /* 70 + 2 sqrt(70) */
+}
+END_TEST
+
+/* While a queue is seen, it may be that which overflows; and other states cause losses themselves.
+ */
+START_TEST(no_floor_beside_a_queue)
+{
+    model()->state = BBR_PROBE_BW_CRUISE;
+    model()->min_rtt_us = 40000;
+    w.pcb->srtt_us = 80000; /* a full queue */
+    cruise(25);
+    w.pcb->srtt_us = 45001;
+    for (int i = 0; i < 20; i++)
+        cruise(25);
+    ck_assert_uint_eq(allowed(), 28);
+    w.pcb->srtt_us = 45000;
+    model()->state = BBR_PROBE_BW_DOWN;
+    cruise(25);
+    ck_assert_uint_eq(allowed(), 28);
+    model()->state = BBR_PROBE_BW_CRUISE;
+    cruise(25);
+    ck_assert_uint_gt(allowed(), 50);
+}
+END_TEST
+
+/* The shortest round trip is met again: it need not be probed for. */
+START_TEST(a_round_trip_met_again)
+{
+    model()->probe_rtt_min_us = model()->min_rtt_us = 64000;
+    for (int again = 1; again >= 0; again--) {
+        model()->probe_rtt_min_at_us = w.net.now_us;
+        w.net.now_us += 4000000;
+        rs = (struct tcp_rate){.rtt_us = again ? 65000 : 65001};
+        tcp_cc_bbr_update_min_rtt(&w.tcp, model(), &rs);
+        w.net.now_us += 1500000;
+        rs.rtt_us = 0;
+        tcp_cc_bbr_update_min_rtt(&w.tcp, model(), &rs);
+        ck_assert_uint_eq(model()->probe_rtt_expired, !again);
+        ck_assert_uint_eq(model()->min_rtt_us, 64000);
     }
 }
 END_TEST
@@ -225,6 +330,23 @@ START_TEST(losses_bound_the_long_term)
 }
 END_TEST
 
+/* Who has lost a tenth of the bandwidth to others is judged by what it sent while probing. */
+START_TEST(the_outrun_are_judged_later)
+{
+    model()->bw_probe_samples = true;
+    model()->ack_phase = BBR_ACKS_PROBE_STARTING;
+    model()->bw_filter[0] = 1000000;
+    model()->bw_filter[1] = 900000;
+    ck_assert(tcp_cc_bbr_is_judging(model()));
+    model()->bw_filter[1] = 899999;
+    ck_assert(!tcp_cc_bbr_is_judging(model()));
+    model()->ack_phase = BBR_ACKS_PROBE_FEEDBACK;
+    ck_assert(tcp_cc_bbr_is_judging(model()));
+    model()->bw_probe_samples = false;
+    ck_assert(!tcp_cc_bbr_is_judging(model()));
+}
+END_TEST
+
 START_TEST(without_memory_another_one)
 {
     tcp_cc_release(&w.tcp, w.pcb);
@@ -248,13 +370,18 @@ TCase *test_tcp_rate(void)
     tcase_add_checked_fixture(t, start, finish);
     tcase_add_test(t, rate_over_the_longer_interval);
     tcase_add_test(t, no_rate_from_less_than_a_round_trip);
+    tcase_add_test(t, no_sample_of_an_earlier_transmission);
     tcase_add_test(t, application_limited);
     tcase_add_test(t, starts_up);
     tcase_add_test(t, product_of_rate_and_delay);
     tcase_add_test(t, too_much_is_lost);
+    tcase_add_test(t, a_floor_of_loss);
+    tcase_add_test(t, no_floor_beside_a_queue);
+    tcase_add_test(t, a_round_trip_met_again);
     tcase_add_test(t, pipe_is_full);
     tcase_add_test(t, losses_lower_the_short_term);
     tcase_add_test(t, losses_bound_the_long_term);
+    tcase_add_test(t, the_outrun_are_judged_later);
     tcase_add_test(t, without_memory_another_one);
     return t;
 }
