@@ -30,6 +30,7 @@
 #define FULL_BW_PCT             125u /* growth that shows that there is more */
 #define FULL_BW_COUNT           3u   /* rounds without it */
 #define EXTRA_ACKED_ROUNDS      5u   /* each of two halves of the window of 10 */
+#define EXTRA_ACKED_US          1000000u
 #define PROBE_RTT_INTERVAL_US   5000000u
 #define MIN_RTT_FILTER_US       10000000u
 #define SAME_RTT                64u /* parts of it by which it may differ */
@@ -264,9 +265,10 @@ static void update_aggregation(struct tcp *tcp, const struct tcp_pcb *pcb, struc
         b->extra_acked[0] = b->extra_acked[1];
         b->extra_acked[1] = 0;
     }
-    /* Longer than seconds is no lump, and would not fit into the product. */
-    expected = b->bw * u64_min(now - b->extra_acked_interval_us, US_PER_S) / US_PER_S;
-    if (b->extra_acked_delivered <= expected) {
+    expected = b->bw * u64_min(now - b->extra_acked_interval_us, EXTRA_ACKED_US) / US_PER_S;
+    /* What takes longer is no lump, but a bandwidth that was taken for a little less than it is. */
+    if (b->extra_acked_delivered <= expected ||
+        now - b->extra_acked_interval_us >= EXTRA_ACKED_US) {
         b->extra_acked_delivered = 0;
         b->extra_acked_interval_us = now;
         expected = 0;

@@ -372,6 +372,7 @@ START_TEST(crowds)
 {
     struct path shallow = {.mbit = 50, .rtt_ms = 20, .queue_bytes = 62500};
     struct path tiny = {.mbit = 50, .rtt_ms = 20, .queue_bytes = 15000};
+    struct path deep = {.mbit = 50, .rtt_ms = 20, .queue_bytes = 1000000};
     double got[3];
 
     crowd(&shallow, "bbr", 4, 40 * SEC, got);
@@ -381,6 +382,8 @@ START_TEST(crowds)
     crowd(&tiny, "bbr", 4, 40 * SEC, got);
     at_least("four without a queue, Jain", got[1], 0.9);
     at_most("four without a queue, % lost", got[2], 4.5);
+    crowd(&deep, "bbr", 6, 60 * SEC, got);
+    at_least("six and a deep queue, Jain", got[1], 0.8);
     crowd(LOSSY(20000), "bbr", 2, 40 * SEC, got);
     at_least("two and losses, Mbit/s", got[0], 44);
     at_least("two and losses, Jain", got[1], 0.9);

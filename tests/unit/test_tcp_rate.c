@@ -260,6 +260,28 @@ START_TEST(a_round_trip_met_again)
 }
 END_TEST
 
+/* ACKs that come in lumps (5.5.9), and those that are a little faster than the bandwidth that is
+ * believed in, for long: these are none. */
+START_TEST(lumps_of_acks)
+{
+    model()->bw = 1000000;
+    w.pcb->cwnd = 1000 * MSS;
+    rs = (struct tcp_rate){.newly_acked = 50 * MSS};
+    for (int i = 0; i < 40; i++) {
+        tcp_cc_bbr_update(&w.tcp, w.pcb, model(), &rs);
+        w.net.now_us += 50000;
+    }
+    ck_assert_uint_eq(tcp_cc_bbr_extra_acked(model()), 50 * MSS);
+    rs.newly_acked = 1010;
+    model()->extra_acked[1] = 0;
+    for (int i = 0; i < 10000; i++) {
+        tcp_cc_bbr_update(&w.tcp, w.pcb, model(), &rs);
+        w.net.now_us += 1000;
+    }
+    ck_assert_uint_le(tcp_cc_bbr_extra_acked(model()), 12 * MSS);
+}
+END_TEST
+
 /* Three rounds without a quarter more (5.3.1.2). */
 START_TEST(pipe_is_full)
 {
@@ -378,6 +400,7 @@ TCase *test_tcp_rate(void)
     tcase_add_test(t, a_floor_of_loss);
     tcase_add_test(t, no_floor_beside_a_queue);
     tcase_add_test(t, a_round_trip_met_again);
+    tcase_add_test(t, lumps_of_acks);
     tcase_add_test(t, pipe_is_full);
     tcase_add_test(t, losses_lower_the_short_term);
     tcase_add_test(t, losses_bound_the_long_term);
