@@ -65,6 +65,8 @@ void host_limits_read(const char *dir, struct stack *st)
     size(dir, "core/wmem_default", &st->limits.wmem_default);
     if (read_numbers(dir, "core/somaxconn", n) > 0 && n[0] > 0 && n[0] <= UINT16_MAX)
         st->limits.somaxconn = (uint32_t)n[0];
+    if (read_numbers(dir, "ipv4/tcp_abort_on_overflow", n) > 0)
+        st->tcp.limits.abort_on_overflow = n[0] != 0;
     sizes(dir, "ipv4/tcp_rmem", &st->tcp.limits.rcvbuf_default, &st->tcp.limits.rcvbuf_max);
     sizes(dir, "ipv4/tcp_wmem", &st->tcp.limits.sndbuf_default, &st->tcp.limits.sndbuf_max);
 }

@@ -52,9 +52,11 @@ struct tcp_stats {
     uint64_t illegal_edges; /* state changes that RFC 9293 does not have: always 0 */
 };
 
-/* What buffers start with, and how far autotuning goes: Linux's tcp_rmem and tcp_wmem. */
+/* What buffers start with, and how far autotuning goes: Linux's tcp_rmem and tcp_wmem. And its
+ * tcp_abort_on_overflow: who finds no room in the accept queue is reset. */
 struct tcp_limits {
     uint32_t rcvbuf_default, rcvbuf_max, sndbuf_default, sndbuf_max;
+    bool abort_on_overflow;
 };
 
 struct tcp {

@@ -152,8 +152,13 @@ static bool complete_handshake(struct tcp *tcp, struct tcp_pcb *pcb, const struc
         pcb->bare_acked = true;
         return false;
     }
-    if (pcb->parent && !tcp_listen_complete(tcp, pcb))
+    if (pcb->parent && !tcp_listen_complete(tcp, pcb)) {
+        if (tcp->limits.abort_on_overflow) {
+            tcp_reset_send(tcp, pcb);
+            tcp_pcb_done(tcp, pcb, 0);
+        }
         return false;
+    }
     tcp_established(tcp, pcb, seg);
     return true;
 }

@@ -4,7 +4,8 @@
 
 #include "tcp/tcp_int.h"
 
-#define REORDERING 3u /* segments, what is assumed (Linux's tcp_reordering) */
+#define TCP_TS_ALIGNED_BYTES 12u /* of the timestamps option, with its padding */
+#define REORDERING           3u  /* segments, what is assumed (Linux's tcp_reordering) */
 
 /* What newer kernels append (the headers' struct may end before it). */
 struct info_more {
@@ -45,6 +46,12 @@ static uint32_t ms_since(const struct tcp *tcp, uint64_t at_us)
     return at_us ? (uint32_t)((tcp->net->now_us - at_us) / 1000) : 0;
 }
 
+/* What Linux expects the user to read in the first round trip. */
+static uint32_t first_rcv_space(const struct tcp_pcb *pcb)
+{
+    return u32_min(10u * pcb->adv_mss, tcp_window_capacity(pcb));
+}
+
 static void fill_window(const struct tcp_pcb *pcb, struct tcp_info *i)
 {
     uint32_t mss = u32_max(pcb->snd_mss, 1);
@@ -53,11 +60,13 @@ static void fill_window(const struct tcp_pcb *pcb, struct tcp_info *i)
     i->tcpi_snd_ssthresh = pcb->ssthresh == UINT32_MAX ? 0x7fffffff : pcb->ssthresh / mss;
     i->tcpi_snd_cwnd = pcb->cwnd / mss;
     i->tcpi_rcv_ssthresh = tcp_window_capacity(pcb);
-    i->tcpi_rcv_space = pcb->rcvq_space;
+    i->tcpi_rcv_space = pcb->rcvq_space ? pcb->rcvq_space : first_rcv_space(pcb);
     i->tcpi_notsent_bytes = (uint32_t)tcp_unsent_bytes(pcb);
     i->tcpi_total_retrans = pcb->retrans_total;
-    i->tcpi_bytes_acked = pcb->snd.start;
-    i->tcpi_bytes_received = pcb->rcv.end;
+    /* As Linux: with the SYN of an active open, and with FINs. */
+    i->tcpi_bytes_acked = pcb->snd.start + (!pcb->passive && pcb->snd_una != pcb->iss) +
+                          (pcb->fin_sent && seq_gt(pcb->snd_una, tcp_snd_end(pcb)));
+    i->tcpi_bytes_received = pcb->rcv.end + pcb->fin_rcvd;
     i->tcpi_snd_wnd = pcb->snd_wnd;
     i->tcpi_pacing_rate = pcb->cwnd ? tcp_pace_rate(pcb) : 0;
     i->tcpi_delivery_rate = pcb->delivery_rate;
@@ -75,7 +84,7 @@ static void fill_recovery(const struct tcp_pcb *pcb, struct tcp_info *i)
     i->tcpi_reordering = u32_max(pcb->rack.reordering, REORDERING);
     i->tcpi_reord_seen = pcb->rack.reord_seen;
     i->tcpi_dsack_dups = pcb->dsacks;
-    i->tcpi_delivered = pcb->delivered_segs;
+    i->tcpi_delivered = pcb->delivered_segs + (pcb->snd_una != pcb->iss); /* the SYN too */
 }
 
 static void fill_counts(const struct tcp *tcp, const struct tcp_pcb *pcb, struct tcp_info *i)
@@ -102,6 +111,8 @@ void tcp_info_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len)
     struct tcp_counts *c = &pcb->counts;
     uint32_t segs = len > pcb->snd_mss ? (len + pcb->snd_mss - 1) / pcb->snd_mss : 1;
 
+    if (pcb->passive && pcb->state == TCP_SYN_RECEIVED && len == 0)
+        return; /* Linux's socket comes after its SYN,ACK */
     c->segs_out += segs;
     if (len == 0)
         return;
@@ -211,7 +222,7 @@ size_t tcp_info_fill(const struct tcp *tcp, const struct tcp_pcb *pcb, void *inf
         i.tcpi_rttvar = pcb->rttvar_us;
         i.tcpi_min_rtt = pcb->min_rtt_us;
         i.tcpi_rcv_rtt = pcb->rcv_rtt_us;
-        i.tcpi_advmss = pcb->adv_mss;
+        i.tcpi_advmss = pcb->adv_mss - (pcb->ts_ok ? TCP_TS_ALIGNED_BYTES : 0u);
         fill_window(pcb, &i);
         fill_recovery(pcb, &i);
         fill_counts(tcp, pcb, &i);

@@ -263,6 +263,7 @@ struct tcp_pcb {
     bool syn_text_acked;
     bool bare_acked; /* in SYN_RECEIVED: the ACK has come, but TCP_DEFER_ACCEPT waits for text */
 
+    bool passive;     /* it began with a SYN of the peer's to a listener */
     bool hashed;      /* in tcp->flows */
     bool port_locked; /* bound by the user to this very port */
     bool addr_locked; /* bound by the user to this very address */

@@ -70,6 +70,7 @@ static struct tcp_pcb *child_new(struct tcp *tcp, struct tcp_pcb *listener,
         return NULL;
     }
     child->port_locked = child->addr_locked = true; /* the listener's */
+    child->passive = true;
     return child;
 }
 

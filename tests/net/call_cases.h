@@ -54,6 +54,12 @@ void call_error_zerocopy(void);
 void call_error_cmsg_in(void);
 void call_error_cmsg_out(void);
 
+/* call_info.c */
+void call_info_traffic(void);
+void call_info_server(void);
+void call_info_waiting(void);
+void call_info_pacing(void);
+
 /* call_sweep.c */
 void call_sweep_new(void);
 void call_sweep_listening(void);

@@ -29,6 +29,10 @@ int main(int argc, char **argv)
         {"MSG_ZEROCOPY", call_error_zerocopy},
         {"control messages in", call_error_cmsg_in},
         {"control messages out", call_error_cmsg_out},
+        {"TCP_INFO", call_info_traffic},
+        {"TCP_INFO of a server", call_info_server},
+        {"TCP_INFO of what waits", call_info_waiting},
+        {"SO_MAX_PACING_RATE", call_info_pacing},
     };
     if (argc < 3)
         return 2;

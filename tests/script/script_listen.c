@@ -53,6 +53,15 @@ SCRIPT(full_accept_queue_loses_the_last_ack, LISTEN(0), SYN_FROM(A), SYN_FROM(B)
        ACK_FROM(B), DO(take_a), DO(take_none), OUT_AT(SEC(1), .f = SYN | ACK, .ack = 1, .sport = B),
        ACK_FROM(B), DO(take_b))
 
+/* tcp_abort_on_overflow: the last ACK is answered with a RST. */
+static void abort_on_overflow(struct script *s)
+{
+    s->tcp->limits.abort_on_overflow = true;
+}
+SCRIPT(full_accept_queue_may_reset, LISTEN(0), DO(abort_on_overflow), SYN_FROM(A), SYN_FROM(B),
+       ACK_FROM(A), ACK_FROM(B), OUT(.f = RST | ACK, .seq = 1, .ack = 1, .sport = B), PCBS(2),
+       DO(take_a), DO(take_none))
+
 SCRIPT(backlog_can_be_changed, LISTEN(0), SYN_FROM(A), ACK_FROM(A),
        IN(.f = SYN, .mss = 1460, .sport = B), LISTEN(2), SYN_FROM(B))
 
@@ -182,6 +191,7 @@ Suite *listen_suite(void)
     tcase_add_test(t, full_accept_queue_drops_syns);
     tcase_add_test(t, backlog_of_nothing_takes_one);
     tcase_add_test(t, full_accept_queue_loses_the_last_ack);
+    tcase_add_test(t, full_accept_queue_may_reset);
     tcase_add_test(t, backlog_can_be_changed);
     tcase_add_test(t, syn_queue_is_bounded);
     tcase_add_test(t, long_backlog_has_a_long_syn_queue);

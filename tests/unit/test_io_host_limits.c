@@ -11,7 +11,7 @@
 
 static const char *const names[] = {
     "core/rmem_max",  "core/wmem_max", "core/rmem_default", "core/wmem_default",
-    "core/somaxconn", "ipv4/tcp_rmem", "ipv4/tcp_wmem",
+    "core/somaxconn", "ipv4/tcp_rmem", "ipv4/tcp_wmem",     "ipv4/tcp_abort_on_overflow",
 };
 #define NAMES (sizeof(names) / sizeof(*names))
 
@@ -61,7 +61,9 @@ START_TEST(everything_there)
     put("core/somaxconn", "128\n");
     put("ipv4/tcp_rmem", "4096\t131072\t33554432\n");
     put("ipv4/tcp_wmem", "4096\t16384\t4194304\n");
+    put("ipv4/tcp_abort_on_overflow", "1\n");
     host_limits_read(dir, &st);
+    ck_assert(st.tcp.limits.abort_on_overflow);
     ck_assert_uint_eq(st.limits.rmem_max, 4194304);
     ck_assert_uint_eq(st.limits.wmem_max, 4194305);
     ck_assert_uint_eq(st.limits.rmem_default, 212992);
