@@ -11,6 +11,7 @@
 
 #include "fd_range.h"
 #include "shim.h"
+#include "sigio.h"
 #include "streams.h"
 
 /* ---- close ---- */
@@ -165,16 +166,20 @@ SHIM_EXPORT int dup3(int oldfd, int newfd, int flags)
 
 /* ---- fcntl ---- */
 
-/* The socket behind fd blocks or not. */
-static void set_nonblock(int fd, bool on)
+/* The socket behind fd blocks or not; sends signals or not. */
+static void flags_changed(int fd, int flags)
 {
+    bool async = flags & O_ASYNC;
     shim_in();
     struct sock *so = shim_enter(fd);
     if (so) {
-        so->nonblock = on;
+        so->nonblock = (flags & O_NONBLOCK) != 0;
+        async = async || sigio_is_watched(so);
         engine_leave();
     }
     shim_out();
+    if (async)
+        sigio_changed(fd);
 }
 
 static int fcntl_any(int fd, int cmd, void *arg)
@@ -191,7 +196,12 @@ static int fcntl_any(int fd, int cmd, void *arg)
         return copied(fd, r);
     case F_SETFL:
         if (fd_kind(fd) == FD_STACK)
-            set_nonblock(fd, ((uintptr_t)arg & O_NONBLOCK) != 0);
+            flags_changed(fd, (int)(uintptr_t)arg);
+        return r;
+    case F_SETOWN:
+    case F_SETOWN_EX:
+        if (fd_kind(fd) == FD_STACK)
+            sigio_changed(fd);
         return r;
     default:
         return r;
@@ -246,12 +256,24 @@ static int call_ioctl(int fd, unsigned long request, void *arg)
     return r == 0 && !arg ? -EFAULT : r;
 }
 
+/* Those that say who gets signals, and whether, are the placeholder's. */
+static int ioctl_signals(int fd, unsigned long request, void *arg)
+{
+    int r = real.ioctl(fd, request, arg);
+    if (r == 0 && !shim_inside())
+        sigio_changed(fd);
+    return r;
+}
+
 SHIM_EXPORT int ioctl(int fd, unsigned long request, ...)
 {
     va_list ap;
     va_start(ap, request);
     void *arg = va_arg(ap, void *);
     va_end(ap);
+    if ((request == FIOASYNC || request == FIOSETOWN || request == SIOCSPGRP) &&
+        fd_kind(fd) == FD_STACK)
+        return ioctl_signals(fd, request, arg);
     if (shim_ours(fd)) {
         int r = call_ioctl(fd, request, arg);
         if (r != SHIM_KERNEL)

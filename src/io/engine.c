@@ -65,6 +65,11 @@ void engine_set_epoll_notify(bool (*fn)(void *item, uint32_t fired))
 {
     engine.epoll_notify = fn;
 }
+
+void engine_set_signal_notify(void (*fn)(void *item, uint64_t cookie, uint32_t fired))
+{
+    engine.signal_notify = fn;
+}
 bool engine_running(void)
 {
     return engine.running;
@@ -182,7 +187,9 @@ struct wakes {
     size_t n;
     struct wake {
         uint32_t *word; /* a thread's */
-        void *item;     /* or an epoll item */
+        void *item;     /* or an epoll item; or of WAITER_SIGNAL, with the socket's cookie */
+        uint64_t cookie;
+        bool signal;
         uint32_t fired;
     } w[WAKE_BATCH];
 };
@@ -199,7 +206,11 @@ static bool collect(struct wakes *wakes)
             __atomic_store_n(k->word, 1, __ATOMIC_SEQ_CST);
         k->item = w->item;
         k->fired = w->fired;
+        k->signal = w->kind == WAITER_SIGNAL;
+        k->cookie = w->sock ? w->sock->cookie : 0;
         w->fired = 0;
+        if (k->signal && !w->sock)
+            sock_waiter_free(engine.st, w);
     }
     bool more = !list_empty(&engine.proc->fired);
     if (!more)
@@ -215,6 +226,8 @@ static bool wake(const struct wakes *wakes)
         const struct wake *k = &wakes->w[i];
         if (k->word)
             needed |= engine_wake_word(k->word);
+        else if (k->signal && engine.signal_notify)
+            engine.signal_notify(k->item, k->cookie, k->fired);
         else if (engine.epoll_notify && k->item)
             needed |= engine.epoll_notify(k->item, k->fired);
     }

@@ -90,6 +90,10 @@ void engine_run(void);
  * descriptors itself? */
 void engine_set_epoll_notify(bool (*fn)(void *item, uint32_t fired));
 
+/* The same for waiters of kind WAITER_SIGNAL, with the cookie of the socket, or 0 when it is
+ * closed. */
+void engine_set_signal_notify(void (*fn)(void *item, uint64_t cookie, uint32_t fired));
+
 /* Moves fd to a high number that the program will not meet, close-on-exec, and remembers it as
  * private; the new number or -errno. */
 int engine_fd_hide(int fd);

@@ -63,6 +63,7 @@ struct engine {
     pthread_t service;
     bool service_started;
     bool (*epoll_notify)(void *item, uint32_t fired);
+    void (*signal_notify)(void *item, uint64_t cookie, uint32_t fired);
 };
 
 extern struct engine engine;

@@ -51,7 +51,8 @@ struct sock {
  * list of its socket; when the socket becomes ready for anything in mask, it is also put on the
  * process's list of fired waiters (once), which the engine drains after the entry.
  */
-enum waiter_kind { WAITER_THREAD, WAITER_EPOLL };
+/* WAITER_SIGNAL is freed by the engine when its socket is closed. */
+enum waiter_kind { WAITER_THREAD, WAITER_EPOLL, WAITER_SIGNAL };
 
 struct proc;
 

@@ -40,6 +40,9 @@ void call_dual_loopback(void);
 int puppet(void);
 __attribute__((format(printf, 2, 3))) void puppet_say(int s, const char *format, ...);
 
+/* call_signal.c */
+void call_signals(void);
+
 /* call_state.c */
 void call_state_each(void);
 void call_state_ports(void);

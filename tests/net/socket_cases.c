@@ -33,6 +33,7 @@ int main(int argc, char **argv)
         {"TCP_INFO of a server", call_info_server},
         {"TCP_INFO of what waits", call_info_waiting},
         {"SO_MAX_PACING_RATE", call_info_pacing},
+        {"signals", call_signals},
     };
     if (argc < 3)
         return 2;

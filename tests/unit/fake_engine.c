@@ -195,6 +195,7 @@ int engine_epoll_attach(int epfd)
     return 0;
 }
 void engine_epoll_detach(int epfd) {}
+void engine_set_signal_notify(void (*fn)(void *item, uint64_t cookie, uint32_t fired)) {}
 void engine_set_epoll_notify(bool (*fn)(void *item, uint32_t fired))
 {
     notify = fn;
