@@ -152,9 +152,9 @@ void tcp_cc_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
     tcp_cc(pcb)->ack(tcp, pcb, acked);
 }
 
-uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked)
+uint32_t tcp_cc_slow_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {
-    uint32_t grow = tcp_cc_hystart_growth(pcb, acked);
+    uint32_t grow = tcp_cc_hystart_growth(tcp, pcb, acked);
 
     if (pcb->ssthresh <= pcb->cwnd)
         return 0; /* HyStart++ has just ended it, and what this ACK brings is of the last round */

@@ -9,6 +9,12 @@
  *       ^                         |   |
  *       +---- shorter again ------+   +---- 5 rounds ----> congestion avoidance (ssthresh = cwnd)
  *
+ * Where the queue is short, it overflows in the very round that makes it longer. So the other test
+ * of HyStart, which Linux has too, is made beside this one: ACKs of one window that follow each
+ * other without a gap for half of the shortest round trip say that the bottleneck is busy for so
+ * long, and the next window, which is twice as large, keeps it busy for a whole one. That ends slow
+ * start at once. On short paths, where every ACK follows the one before closely, it says nothing.
+ *
  * It guards the initial slow start only, while ssthresh is not known (RFC 9406 4.3). The limit L of
  * 4.2 is left out, as Linux does: peers that answer a whole batch with one ACK would be punished,
  * and bursts of a wrong size are the pacer's business.
@@ -22,6 +28,10 @@
 #define N_RTT_SAMPLE       8u
 #define CSS_GROWTH_DIVISOR 4u
 #define CSS_ROUNDS         5u
+/* as Linux */
+#define TRAIN_GAP_US    2000u
+#define TRAIN_CWND_SEGS 16u
+#define TRAIN_RTT_US    (2 * TRAIN_GAP_US)
 
 void tcp_cc_hystart_init(struct tcp_pcb *pcb)
 {
@@ -71,8 +81,26 @@ static void judge(struct tcp_hystart *h)
     }
 }
 
-static void next_round(struct tcp_pcb *pcb, struct tcp_hystart *h)
+/* The ACKs of this round so far, one of which came just now. */
+static void watch_train(const struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_hystart *h)
 {
+    uint32_t now = (uint32_t)tcp->net->now_us, rtt_us = pcb->min_rtt_us;
+
+    if (!h->train)
+        return;
+    h->train = now - h->train_us <= TRAIN_GAP_US;
+    h->train_us = now;
+    if (!h->train || pcb->cwnd < TRAIN_CWND_SEGS * pcb->snd_mss || rtt_us < TRAIN_RTT_US ||
+        rtt_us == UINT32_MAX)
+        return;
+    if (now - h->round_us > (pcb->paced ? rtt_us : rtt_us / 2)) /* pacing spreads them anyway */
+        pcb->ssthresh = pcb->cwnd;
+}
+
+static void next_round(const struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_hystart *h)
+{
+    h->train = true;
+    h->round_us = h->train_us = (uint32_t)tcp->net->now_us;
     h->last_min_us = h->cur_min_us;
     h->cur_min_us = UINT32_MAX;
     h->samples = 0;
@@ -81,7 +109,7 @@ static void next_round(struct tcp_pcb *pcb, struct tcp_hystart *h)
         pcb->ssthresh = pcb->cwnd;
 }
 
-uint32_t tcp_cc_hystart_growth(struct tcp_pcb *pcb, uint32_t acked)
+uint32_t tcp_cc_hystart_growth(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {
     struct tcp_hystart *h = &pcb->hystart;
 
@@ -89,7 +117,8 @@ uint32_t tcp_cc_hystart_growth(struct tcp_pcb *pcb, uint32_t acked)
         return acked;
     /* Beyond, not at it: what ends a round was sent in the next one, so that one has an end too. */
     if (seq_gt(pcb->snd_una, h->round_end))
-        next_round(pcb, h);
+        next_round(tcp, pcb, h);
+    watch_train(tcp, pcb, h);
     count_sample(h);
     judge(h);
     if (!h->css)

@@ -14,7 +14,7 @@ static bool init(struct tcp *tcp, struct tcp_pcb *pcb)
 static void ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked)
 {
     if (pcb->cwnd < pcb->ssthresh)
-        acked = tcp_cc_slow_start(pcb, acked);
+        acked = tcp_cc_slow_start(tcp, pcb, acked);
     /* RFC 3465 2.1: one SMSS for each cwnd of bytes. */
     pcb->cwnd_acked += acked;
     while (pcb->cwnd_acked >= pcb->cwnd) {

@@ -32,10 +32,12 @@
 #define TCP_RTO_MAX_US           120000000u
 #define TCP_DELACK_US            40000u /* RFC 9293 3.8.6.3 bounds it to 500 ms */
 #define TCP_DELACK_MAX_US        200000u
+#define TCP_DELACK_MIN_US        1000u
 #define TCP_QUICKACKS            16u
 #define TCP_RETRIES_1            3u  /* R1: doubt the route */
 #define TCP_RETRIES_2            15u /* R2, as a time: tcp_retransmit_r2_us() */
 #define TCP_SYN_RETRIES          6u
+#define TCP_SYN_LINEAR           4u /* Linux's tcp_syn_linear_timeouts */
 #define TCP_SYNACK_RETRIES       5u
 #define TCP_ORPHAN_RETRIES       8u
 #define TCP_MAX_ORPHANS          65536u
@@ -64,6 +66,12 @@ enum tcp_urgent { /* the urgent byte that came last */
                   TCP_URGENT_NOT_YET, /* announced; the byte itself has not come */
                   TCP_URGENT_VALID,   /* there to be read */
                   TCP_URGENT_READ,    /* taken by MSG_OOB; the mark still stands in the stream */
+};
+
+enum tcp_pushed { /* text that is not acknowledged yet, and after which the peer may wait */
+                  TCP_PUSHED_NOT,
+                  TCP_PUSHED_SMALL, /* the last segment was not full */
+                  TCP_PUSHED_FULL,  /* it was, and PSH was set */
 };
 
 enum tcp_shut { TCP_SHUT_RD = 1, TCP_SHUT_WR = 2, TCP_SHUT_BOTH = 3 };
@@ -97,8 +105,10 @@ struct tcp_hystart {
     uint32_t rtt_us;                  /* a sample not counted yet, or 0 */
     uint32_t css_base_us;             /* what made us careful */
     uint32_t round_end;               /* the round ends when more than this is acknowledged */
+    uint32_t round_us, train_us;      /* when the round began, and the last ACK of its train came */
     uint8_t samples, css_rounds, css_rest;
-    bool css; /* conservative slow start */
+    bool css;   /* conservative slow start */
+    bool train; /* ACKs have come without a gap since the round began */
 };
 
 /* A local port in use. */
@@ -187,7 +197,7 @@ struct tcp_pcb {
     uint32_t max_flight_seq;
     uint32_t cwnd_used;    /* most in flight since cwnd_full_us */
     uint64_t cwnd_full_us; /* when cwnd was last made use of, or last cut because it was not */
-    uint64_t cc[5];        /* the congestion control's own */
+    uint64_t cc[8];        /* the congestion control's own */
     struct tcp_hystart hystart;
     uint64_t delivery_rate; /* bytes/s, the last sample that counts (tcp_rate.c) */
     uint64_t pacing_rate;   /* bytes/s, of algorithms that pace; 0: as cwnd has it (tcp_pace.c) */
@@ -245,6 +255,7 @@ struct tcp_pcb {
     uint8_t snd_wscale, rcv_wscale;
     uint8_t backoff, retransmits, probes_out, dup_acks;
     uint8_t quickacks;         /* ACKs that still go out without delay */
+    uint8_t pushed;            /* enum tcp_pushed */
     uint8_t shut;              /* enum tcp_shut */
     uint8_t urgent;            /* enum tcp_urgent */
     uint8_t recovery;          /* enum tcp_recovery */
@@ -540,6 +551,8 @@ void tcp_input_flow(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
 
 /* Text and FIN (RFC 9293 3.10.7.4, seventh and eighth). May free pcb. */
 void tcp_receive(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg);
+/* The user has taken bytes: an ACK may be due that the peer waits for. */
+void tcp_receive_taken(struct tcp *tcp, struct tcp_pcb *pcb);
 /* The highest offset that may hold bytes. */
 uint64_t tcp_receive_high(const struct tcp_pcb *pcb);
 /* The URG bit (sixth). */
@@ -755,7 +768,7 @@ void tcp_cc_rtt(struct tcp_pcb *pcb, uint32_t rtt_us);
 uint32_t tcp_cc_initial_window(uint32_t mss);
 /* Slow start (RFC 5681 3.1) with what acked bytes allow; returns those that are left for congestion
  * avoidance. */
-uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked);
+uint32_t tcp_cc_slow_start(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
 
 /* ---- tcp_pace.c ---- */
 
@@ -791,7 +804,7 @@ void tcp_rate_output_done(struct tcp_pcb *pcb);
 void tcp_cc_hystart_init(struct tcp_pcb *pcb);
 void tcp_cc_hystart_rtt(struct tcp_pcb *pcb, uint32_t rtt_us);
 /* What acked bytes add to cwnd in slow start; may end slow start by setting ssthresh. */
-uint32_t tcp_cc_hystart_growth(struct tcp_pcb *pcb, uint32_t acked);
+uint32_t tcp_cc_hystart_growth(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t acked);
 
 /* ---- tcp_reset.c ---- */
 

@@ -121,6 +121,8 @@ static void consume(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t upto)
         pcb->urgent = TCP_URGENT_NONE;
     if (tcp_window_after_read(tcp, pcb))
         tcp_output_ack_defer(tcp, pcb);
+    else
+        tcp_receive_taken(tcp, pcb);
 }
 
 ssize_t tcp_recv(struct tcp *tcp, struct tcp_pcb *pcb, const struct iovec *iov, size_t niov,

@@ -5,7 +5,10 @@
  *
  * The reordering window is 0 until reordering was seen, once three segments were SACKed or recovery
  * has begun; then a quarter of the shortest round trip, and more with each round in which D-SACKs
- * tell that it was too short (6.2 step 4).
+ * tell that it was too short (6.2 step 4). A segment that comes later than three others is sent
+ * again before it is seen to be late (step 3 looks at what was sent once only); that it was late
+ * and not lost tells the echoed timestamp, or the D-SACK, that takes the recovery back
+ * (tcp_undo.c).
  */
 #include "tcp/tcp_int.h"
 
@@ -69,11 +72,34 @@ void tcp_rack_delivered(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_s
     }
 }
 
-/* 6.2 step 4, RACK_update_reo_wnd(). */
-void tcp_rack_dsack(struct tcp_pcb *pcb)
+void tcp_rack_late(struct tcp_pcb *pcb, const struct tcp_acked *a)
+{
+    struct tcp_rack *k = &pcb->rack;
+    uint32_t by = DUP_THRESH + 1, mss = u32_max(pcb->snd_mss, 1);
+
+    if (a->acked && seq_gt(a->prior_fack, a->prior_una))
+        by = u32_max(by, (a->prior_fack - a->prior_una + mss - 1) / mss);
+    k->reordering = u32_max(k->reordering, by);
+    if (k->reord_seen++)
+        return;
+    /* What was sent again so far was so without a window: D-SACKs of that do not lengthen it. */
+    k->dsack_round_on = true;
+    k->dsack_round = pcb->snd_nxt;
+}
+
+bool tcp_rack_is_reordered(const struct tcp_pcb *pcb)
+{
+    return pcb->rack.reordering > DUP_THRESH;
+}
+
+/* 6.2 step 4, RACK_update_reo_wnd(); as Linux, only while there is a window to be too short, and
+ * not for what the tail loss probe sent. */
+void tcp_rack_dsack(struct tcp_pcb *pcb, const struct tcp_acked *a)
 {
     struct tcp_rack *k = &pcb->rack;
 
+    if (!k->reord_seen || a->dsack_tlp)
+        return;
     if (k->dsack_round_on && seq_ge(pcb->snd_una, k->dsack_round))
         k->dsack_round_on = false;
     if (k->dsack_round_on)

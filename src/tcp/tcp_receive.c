@@ -8,8 +8,10 @@
  *
  * ACKs (RFC 9293 3.8.6.3, RFC 5681 4.2): a duplicate at once for each segment out of order; at the
  * end of the batch for every second full segment, for one that closes a gap, and for the first ones
- * of a connection, when the peer is in slow start; otherwise after 40 ms or with the answer,
- * whichever comes first.
+ * of a connection, when the peer is in slow start; otherwise with the answer or, whichever comes
+ * first, after 40 ms, or less when full segments had come faster than that. A peer that has pushed
+ * may have no window, or no leave of Nagle's, to send more: once the user has read everything, no
+ * answer will come later than at once.
  */
 #include <errno.h>
 #include <poll.h>
@@ -48,14 +50,55 @@ static void measure_rcv_mss(struct tcp_pcb *pcb, const struct tcp_seg *seg)
         pcb->rcv_mss = (uint16_t)u32_min(size, pcb->adv_mss);
 }
 
-static void ack_due(struct tcp *tcp, struct tcp_pcb *pcb, bool gap_closed)
+static void delay_ack(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t wait_us)
+{
+    wait_us = u32_min(wait_us, tcp_delack_us(pcb));
+    if (pcb->delack_at_us > tcp->net->now_us + wait_us)
+        tcp_timer_delack(tcp, pcb, tcp->net->now_us + wait_us);
+}
+
+/* As Linux: a segment with PSH is the end of a write, and so is one that is not full. */
+static void note_pushed(struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    if (seg->len < pcb->rcv_mss)
+        pcb->pushed = (uint8_t)u32_max(pcb->pushed, TCP_PUSHED_SMALL);
+    else if (seg->flags & TCP_PSH)
+        pcb->pushed = TCP_PUSHED_FULL;
+}
+
+void tcp_receive_taken(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    if (pcb->pushed == TCP_PUSHED_NOT || pcb->pingpong || tcp_readable_bytes(pcb) ||
+        pcb->last_ack_sent == pcb->rcv_nxt)
+        return;
+    if (pcb->pushed == TCP_PUSHED_FULL)
+        tcp_output_ack_defer(tcp, pcb);
+    else
+        delay_ack(tcp, pcb, TCP_DELACK_MIN_US);
+}
+
+/* How long a second segment may be waited for. Those of one flight follow each other; what ends it
+ * would be waited for until the next one comes, a round trip later. With fewer than four segments a
+ * round trip the peer has no window to send the second one in. */
+static uint32_t ack_wait_us(const struct tcp_pcb *pcb, const struct tcp_seg *seg, uint64_t gap_us)
+{
+    uint64_t wait = pcb->rcv_rtt_us / 8;
+
+    if (pcb->pingpong || seg->len < pcb->rcv_mss || !pcb->rcv_rtt_us)
+        return TCP_DELACK_US;
+    if (gap_us < pcb->rcv_rtt_us / 4)
+        wait = u64_max(wait, 2 * gap_us);
+    return (uint32_t)u64_min(u64_max(wait, TCP_DELACK_MIN_US), TCP_DELACK_US);
+}
+
+static void ack_due(struct tcp *tcp, struct tcp_pcb *pcb, bool gap_closed, uint32_t wait_us)
 {
     uint32_t unacked = pcb->rcv_nxt - pcb->last_ack_sent;
 
     if (gap_closed || unacked > pcb->rcv_mss || (pcb->quickacks && !pcb->pingpong))
         tcp_output_ack_defer(tcp, pcb);
-    else if (pcb->delack_at_us == TIMER_NEVER)
-        tcp_timer_delack(tcp, pcb, tcp->net->now_us + tcp_delack_us(pcb));
+    else
+        delay_ack(tcp, pcb, wait_us);
 }
 
 /* After a silence the peer is in slow start again. */
@@ -86,7 +129,7 @@ static size_t store(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
 static void in_order(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
     size_t stored = store(tcp, pcb, seg);
-    uint64_t before = pcb->rcv.end, joined;
+    uint64_t before = pcb->rcv.end, joined, gap_us = tcp->net->now_us - pcb->last_rx_data_us;
 
     if (stored < seg->len) {
         tcp->stats.mem_drops++;
@@ -105,9 +148,11 @@ static void in_order(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_seg *seg)
     pcb->rcv_nxt += (uint32_t)(pcb->rcv.end - before);
     tcp_mem_update(tcp, pcb);
     measure_rcv_mss(pcb, seg);
+    note_pushed(pcb, seg);
     note_arrival(tcp, pcb);
     tcp_window_measure(tcp, pcb, seg);
-    ack_due(tcp, pcb, pcb->rcv.end - before > stored || pcb->ofo.len || pcb->ack_now);
+    ack_due(tcp, pcb, pcb->rcv.end - before > stored || pcb->ofo.len || pcb->ack_now,
+            ack_wait_us(pcb, seg, gap_us));
     if (pcb->urgent == TCP_URGENT_NOT_YET)
         tcp_urgent_arrived(tcp, pcb);
     if (tcp_readable_bytes(pcb) >= u32_max(pcb->conf.rcvlowat, 1))
@@ -174,8 +219,8 @@ static void fin_input(struct tcp *tcp, struct tcp_pcb *pcb)
      * it). */
     if (closing || pcb->ack_now)
         tcp_output_ack_defer(tcp, pcb);
-    else if (pcb->delack_at_us == TIMER_NEVER)
-        tcp_timer_delack(tcp, pcb, tcp->net->now_us + tcp_delack_us(pcb));
+    else
+        delay_ack(tcp, pcb, TCP_DELACK_US);
     tcp_ready(tcp, pcb,
               POLLIN | POLLRDNORM | POLLRDHUP | (pcb->shut == TCP_SHUT_BOTH ? POLLHUP : 0u));
 }

@@ -85,7 +85,7 @@ static void reduce(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_recovery to, u
     /* A window is reduced once for all that happens in it. */
     if (pcb->recovery == TCP_RECOVERY_NONE || pcb->recovery == TCP_RECOVERY_LOSS) {
         tcp_undo_begin(pcb);
-        pcb->undo.on = to == TCP_RECOVERY_FAST;
+        pcb->undo.on = pcb->undo.fast = to == TCP_RECOVERY_FAST;
         pcb->ssthresh = tcp_cc(pcb)->ssthresh(tcp, pcb);
         tcp_ecn_reduced(pcb);
         pcb->cwnd_acked = 0;
@@ -113,6 +113,14 @@ static void enter_fast(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t delivered)
     pcb->partial_seen = false;
 }
 
+/* The reduction was without need. */
+static void take_back(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a, bool all)
+{
+    if (pcb->undo.fast && pcb->sack_ok)
+        tcp_rack_late(pcb, a);
+    tcp_undo(tcp, pcb, all);
+}
+
 /* All that was in flight when the trouble was seen has arrived. */
 static void leave(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a)
 {
@@ -121,7 +129,7 @@ static void leave(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *
     pcb->recovery = TCP_RECOVERY_NONE;
     pcb->frto = TCP_FRTO_OFF;
     if (from != TCP_RECOVERY_CWR && tcp_undo_may(pcb, a->seg)) {
-        tcp_undo(tcp, pcb, from == TCP_RECOVERY_LOSS);
+        take_back(tcp, pcb, a, from == TCP_RECOVERY_LOSS);
     } else if (from == TCP_RECOVERY_FAST && !pcb->sack_ok) {
         /* RFC 6582 3.2 step 3, against a burst */
         pcb->cwnd = u32_min(pcb->ssthresh, u32_max(tcp_flight(pcb), pcb->snd_mss) + pcb->snd_mss);
@@ -264,7 +272,7 @@ static void sack_ack(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
     uint64_t lost = pcb->lost_total;
 
     if (a->dsack)
-        tcp_rack_dsack(pcb);
+        tcp_rack_dsack(pcb, a);
     tcp_tlp_ack(tcp, pcb, a);
     if (pcb->recovery != TCP_RECOVERY_NONE && seq_ge(pcb->snd_una, pcb->recover))
         leave(tcp, pcb, a);
@@ -274,14 +282,14 @@ static void sack_ack(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_acked *a)
         break;
     case TCP_RECOVERY_FAST: /* RFC 4015 3: a partial ACK can tell it too */
         if (tcp_undo_by_dsack(pcb) || (a->acked && tcp_undo_by_echo(pcb, a->seg))) {
-            tcp_undo(tcp, pcb, true);
+            take_back(tcp, pcb, a, true);
             pcb->recovery = TCP_RECOVERY_NONE;
         }
         break;
     case TCP_RECOVERY_NONE:
     case TCP_RECOVERY_CWR: /* D-SACKs may come when all is over */
         if (tcp_undo_by_dsack(pcb))
-            tcp_undo(tcp, pcb, false);
+            take_back(tcp, pcb, a, false);
         break;
     }
     reorder_seen(tcp, pcb, a);
@@ -381,7 +389,9 @@ static void control(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked
         break;
     case TCP_RECOVERY_NONE:
     case TCP_RECOVERY_LOSS:
-        if (!a->acked || (before == TCP_RECOVERY_FAST && !pcb->sack_ok))
+        /* On a path that reorders, much of what arrives is SACKed first (as Linux). */
+        if ((!a->acked && !tcp_rack_is_reordered(pcb)) || !a->delivered ||
+            (before == TCP_RECOVERY_FAST && !pcb->sack_ok))
             break;
         /* RFC 3465 2.3: after a timeout an ACK may cover much that was never lost. */
         if (before == TCP_RECOVERY_LOSS && !pcb->sack_ok)

@@ -40,6 +40,7 @@ struct tcp_undo {
     uint32_t bytes;          /* sent again since, and not reported as D-SACK */
     uint32_t ts;             /* our clock at the first retransmission; with has_ts */
     bool on, sent, has_ts;
+    bool fast; /* a fast recovery, not a timeout */
 };
 
 /* ---- tcp_retransmit.c ---- */
@@ -89,7 +90,11 @@ void tcp_rack_init(struct tcp_pcb *pcb);
 void tcp_rack_delivered(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_sent *r,
                         const struct tcp_acked *a);
 /* An ACK brought a D-SACK. */
-void tcp_rack_dsack(struct tcp_pcb *pcb);
+void tcp_rack_dsack(struct tcp_pcb *pcb, const struct tcp_acked *a);
+/* a told that what a fast recovery sent again was not lost but late. */
+void tcp_rack_late(struct tcp_pcb *pcb, const struct tcp_acked *a);
+/* Does the path reorder by more than three segments? */
+bool tcp_rack_is_reordered(const struct tcp_pcb *pcb);
 /* A recovery is over. */
 void tcp_rack_left(struct tcp_pcb *pcb);
 uint32_t tcp_rack_reo_wnd_us(const struct tcp_pcb *pcb);

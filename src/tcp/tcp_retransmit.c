@@ -169,6 +169,8 @@ static bool is_time_up(struct tcp *tcp, const struct tcp_pcb *pcb)
             max = TCP_SYNACK_RETRIES;
         if (pcb->bare_acked) /* its time may be longer */
             max = u32_max(max, pcb->conf.defer_accept);
+        if (pcb->state == TCP_SYN_SENT)
+            max += TCP_SYN_LINEAR;
         return pcb->retransmits >= max ||
                (pcb->conf.user_timeout_ms && since >= tcp_retransmit_r2_us(pcb));
     }
@@ -260,6 +262,8 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
         pcb->retransmits++;
     if (is_thin(pcb))
         pcb->backoff = 0;
+    else if (pcb->state == TCP_SYN_SENT && pcb->retransmits <= TCP_SYN_LINEAR)
+        pcb->backoff = 0; /* as Linux since 6.5: the first ones a second apart */
     else if (pcb->backoff < 20)
         pcb->backoff++; /* RFC 6298 5.5 */
     rearm(tcp, pcb);

@@ -113,7 +113,7 @@ void tcp_rtt_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg
 
 void tcp_rtt_acked(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a)
 {
-    uint64_t now = tcp->net->now_us, from = a->sacked_us;
+    uint64_t now = tcp->net->now_us, from = a->sacked_us, last = a->sacked_last_us;
 
     /* What waited at the peer for a hole to be filled says nothing. */
     if (a->first_us && !a->again_acked)
@@ -124,9 +124,12 @@ void tcp_rtt_acked(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked 
         return;
     }
     tcp_rtt_sample(pcb, now - from);
-    if (a->last_us && !a->again_acked) {
-        tcp_rtt_min(tcp, pcb, now - a->last_us);
-        tcp_cc_rtt(pcb, (uint32_t)(now - a->last_us));
+    /* What was SACKed waited for nothing. */
+    if (!last && !a->again_acked)
+        last = a->last_us;
+    if (last) {
+        tcp_rtt_min(tcp, pcb, now - last);
+        tcp_cc_rtt(pcb, (uint32_t)(now - last));
     }
 }
 

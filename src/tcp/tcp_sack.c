@@ -89,8 +89,11 @@ static struct tcp_sent *mark(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_se
 {
     struct tcp_sent *n;
 
-    if (!(r->flags & (TCP_SENT_EVER | TCP_SENT_NO_TIME)) && !a->sacked_us)
-        a->sacked_us = r->xmit_us;
+    if (!(r->flags & (TCP_SENT_EVER | TCP_SENT_NO_TIME))) {
+        if (!a->sacked_us)
+            a->sacked_us = r->xmit_us;
+        a->sacked_last_us = r->xmit_us;
+    }
     tcp_sent_delivered(tcp, pcb, r, a);
     tcp_sent_mark(pcb, r, TCP_SENT_SACKED, TCP_SENT_LOST | TCP_SENT_RETRANS);
     a->sacked = true;

@@ -55,6 +55,7 @@ static void ack_settled(struct tcp_pcb *pcb)
     pcb->ack_now = false;
     pcb->delack_at_us = TIMER_NEVER;
     pcb->dsack_start = pcb->dsack_end;
+    pcb->pushed = TCP_PUSHED_NOT;
     if (pcb->quickacks)
         pcb->quickacks--;
 }

@@ -54,10 +54,10 @@ struct tcp_acked {
     bool lost_again;     /* some that was sent again is lost again */
     uint64_t first_us, last_us; /* when the first and the last newly acknowledged record were sent
                                    that were sent once; 0: there is none */
-    uint64_t sacked_us;         /* the same of the first one newly SACKed */
-    bool has_newest;            /* newest is set */
-    struct tcp_sent newest;     /* a copy of the delivered record that was sent last: for samples of
-                                   the delivery rate. Its lists mean nothing. */
+    uint64_t sacked_us, sacked_last_us; /* the same of those newly SACKed */
+    bool has_newest;                    /* newest is set */
+    struct tcp_sent newest; /* a copy of the delivered record that was sent last: for samples of
+                               the delivery rate. Its lists mean nothing. */
 };
 
 static inline uint32_t tcp_sent_len(const struct tcp_sent *r)

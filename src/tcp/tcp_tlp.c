@@ -88,6 +88,7 @@ void tcp_tlp_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a
             tcp_ecn_reduced(pcb);
             pcb->cwnd = u32_min(pcb->cwnd, pcb->ssthresh);
             pcb->cwnd_acked = 0;
+            pcb->undo.on = false; /* it was about an earlier reduction */
         }
     } else if (a->dup && !a->sacked) {
         pcb->tlp_on = false; /* both arrived, and the peer has no D-SACK */

@@ -24,6 +24,37 @@ SCRIPT(second_full_segment_is_acknowledged_at_once, QUIET_OPEN,
        OUT(.f = ACK, .seq = 1, .ack = 2921), IN(.f = ACK, .seq = 2921, .ack = 1, .len = 1460),
        OUT_AT(MS(40), .f = ACK, .seq = 1, .ack = 4381))
 
+/* The end of a write, and all of it was read: the peer may wait for the ACK. */
+SCRIPT(what_was_pushed_is_acknowledged_when_it_is_read, QUIET_OPEN,
+       IN(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), QUIET(MS(1)), RECV(1460),
+       OUT(.f = ACK, .seq = 1, .ack = 1461), QUIET(SEC(1)))
+SCRIPT(what_was_pushed_is_not_acknowledged_before_all_is_read, QUIET_OPEN,
+       IN(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 1460), QUIET(MS(1)), RECV(1459),
+       OUT_AT(MS(39), .f = ACK, .seq = 1, .ack = 1461))
+SCRIPT(what_was_not_pushed_is_not_acknowledged_when_it_is_read, QUIET_OPEN,
+       IN(.f = ACK, .seq = 1, .ack = 1, .len = 1460), RECV(1460),
+       OUT_AT(MS(40), .f = ACK, .seq = 1, .ack = 1461))
+/* A question gets a millisecond for its answer. */
+SCRIPT(small_segment_is_acknowledged_soon_after_it_is_read, QUIET_OPEN,
+       IN(.f = ACK, .seq = 1, .ack = 1, .len = 100), QUIET(MS(5)), RECV(100),
+       OUT_AT(MS(1), .f = ACK, .seq = 1, .ack = 101), QUIET(SEC(1)))
+SCRIPT(quick_answer_carries_the_ack, QUIET_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
+       RECV(100), QUIET(999), SEND(50), OUT(.f = ACK | PSH, .seq = 1, .ack = 101, .len = 50),
+       QUIET(MS(100)))
+
+/* The last one of a flight is not kept waiting for the first one of the next. */
+static void rtt_of_20_ms(struct script *s)
+{
+    if (script_pcb(s))
+        script_pcb(s)->rcv_rtt_us = 20000;
+}
+#define FULL_AT(t, n) IN_AT(t, .f = ACK, .seq = (n)*1460 + 1, .ack = 1, .len = 1460)
+#define ACK_OF(n)     .f = ACK, .seq = 1, .ack = (n)*1460 + 1
+SCRIPT(end_of_a_flight_is_acknowledged, QUIET_OPEN, FULL_AT(0, 0), FULL_AT(MS(1), 1),
+       OUT(ACK_OF(2)), DO(rtt_of_20_ms), FULL_AT(MS(1), 2), OUT_AT(2500, ACK_OF(3)),
+       FULL_AT(MS(17), 3), OUT_AT(2500, ACK_OF(4)), FULL_AT(500, 4), OUT_AT(MS(6), ACK_OF(5)),
+       QUIET(SEC(1)))
+
 SCRIPT(ack_rides_on_the_answer, QUIET_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 100),
        QUIET(MS(10)), SEND(50), OUT(.f = ACK | PSH, .seq = 1, .ack = 101, .len = 50),
        QUIET(MS(100)))
@@ -280,6 +311,12 @@ Suite *data_suite(void)
     tcase_add_test(t, first_segments_are_acknowledged_at_once);
     tcase_add_test(t, ack_is_delayed_40_ms);
     tcase_add_test(t, second_full_segment_is_acknowledged_at_once);
+    tcase_add_test(t, what_was_pushed_is_acknowledged_when_it_is_read);
+    tcase_add_test(t, what_was_pushed_is_not_acknowledged_before_all_is_read);
+    tcase_add_test(t, what_was_not_pushed_is_not_acknowledged_when_it_is_read);
+    tcase_add_test(t, small_segment_is_acknowledged_soon_after_it_is_read);
+    tcase_add_test(t, quick_answer_carries_the_ack);
+    tcase_add_test(t, end_of_a_flight_is_acknowledged);
     tcase_add_test(t, ack_rides_on_the_answer);
     tcase_add_test(t, dialogue_delays_acks);
     tcase_add_test(t, dialogue_is_over_when_no_answer_comes);

@@ -54,7 +54,7 @@ SCRIPT(ecn_syn_with_ect, LISTEN(8), IN(.f = SYN | ECE | CWR, .mss = 1460, .ect =
        OUT(.f = SYN | ACK, .ack = 1))
 /* 6.1.1.1 */
 SCRIPT(ecn_syn_lost, DO(ask), CONNECT(0), OUT(.f = SYN | ECE | CWR), OUT_AT(SEC(1), .f = SYN),
-       OUT_AT(SEC(2), .f = SYN), IN(.f = SYN | ACK, .ack = 1, .mss = 1460),
+       OUT_AT(SEC(1), .f = SYN), IN(.f = SYN | ACK, .ack = 1, .mss = 1460),
        OUT(.f = ACK, .seq = 1, .ack = 1), DO(not_agreed))
 SCRIPT(ecn_syn_ack_again, LISTEN(8), IN(.f = SYN | ECE | CWR, .mss = 1460),
        OUT(.f = SYN | ACK | ECE, .ack = 1), OUT_AT(SEC(1), .f = SYN | ACK | ECE, .ack = 1))

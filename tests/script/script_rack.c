@@ -68,7 +68,19 @@ SCRIPT(known_reordering_is_waited_for, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 3)
        ACKED(MS(1), 3), SEG(12), SEG(13), DO(reordering_is_known), SACK(MS(1), 3, R(4, 10)),
        SEG(14), SEG(15), SEG(16), SEG(17), SEG(18), SEG(19), SEG_AT(2500, 3))
 
-/* Step 4: D-SACKs make the window longer, 16 recoveries without make it short again. */
+/* One that came too late to be waited for was sent again; the D-SACK tells of the reordering. */
+static void window_is_there(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->rack.reord_seen == 1 && s->pcb->rack.mult == 1 &&
+                         tcp_rack_is_reordered(s->pcb));
+}
+#define LATE_ONE                                                                                   \
+    TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), ACKED(MS(1), 10), SACK(MS(9), 10, R(0, 1)),         \
+        DO(window_is_there)
+SCRIPT(dsack_tells_of_reordering, LATE_ONE, SACK(MS(1), 10, R(0, 1)), DO(window_is_there),
+       QUIET(SEC(1)))
+
+/* Step 4: further D-SACKs make the window longer, 16 recoveries without make it short again. */
 static void window_is_longer(struct script *s)
 {
     script_assert(s, s->pcb && s->pcb->rack.mult == 2);
@@ -82,8 +94,42 @@ static void sixteen_recoveries(struct script *s)
         tcp_rack_left(s->pcb);
     script_assert(s, s->pcb && s->pcb->rack.mult == 1);
 }
-SCRIPT(dsack_makes_the_window_longer, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), ACKED(MS(1), 10),
-       SACK(MS(9), 10, R(0, 1)), DO(window_is_longer), DO(sixteen_recoveries))
+#define TEN_MORE                                                                                   \
+    SEND(14600), SEG(10), SEG(11), SEG(12), SEG(13), SEG(14), SEG(15), SEG(16), SEG(17), SEG(18),  \
+        LAST_AT(0, 19)
+SCRIPT(dsack_makes_the_window_longer, LATE_ONE, TEN_MORE, SACK(MS(10), 10, R(11, 15)), QUIET(2499),
+       SEG_AT(1, 10), ACKED(MS(1), 20), SACK(MS(9), 20, R(10, 11)), DO(window_is_longer),
+       DO(sixteen_recoveries))
+/* ... but not those of the tail loss probe. */
+SCRIPT(dsack_of_the_probe_says_nothing_of_the_window, LATE_ONE, SEND(2920), SEG(10), LAST_AT(0, 11),
+       LAST_AT(MS(22), 11), ACKED(MS(1), 12), SACK(MS(9), 12, R(11, 12)), DO(window_is_there))
+
+/* Where segments come late, what is SACKed lets cwnd grow; elsewhere the cumulative ACK does. */
+static void cwnd_has_grown(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->cwnd == 13 * 1460);
+}
+static void cwnd_has_not_grown(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->cwnd == 10 * 1460);
+}
+static void it_reorders(struct script *s)
+{
+    if (s->pcb)
+        s->pcb->rack.reordering = 10, s->pcb->rack.reord_seen = 1;
+}
+SCRIPT(sacks_let_the_window_grow_where_segments_are_late, TEN_OUT, DO(it_reorders),
+       SACK(MS(10), 0, R(1, 4)), DO(cwnd_has_grown), ACKED(MS(2), 10), QUIET(SEC(1)))
+SCRIPT(sacks_do_not_let_it_grow_elsewhere, TEN_OUT, SACK(MS(10), 0, R(1, 3)),
+       DO(cwnd_has_not_grown), ACKED(MS(2), 10), QUIET(SEC(1)))
+
+/* A SACK measures as well as an ACK. */
+static void shortest_is_5_ms(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->min_rtt_us == 5000);
+}
+SCRIPT(sack_measures_the_round_trip, TEN_OUT, SACK(MS(5), 0, R(1, 3)), DO(shortest_is_5_ms),
+       SEG_AT(1250, 0), ACKED(MS(2), 10), QUIET(SEC(1)))
 
 /* ---- what a block may say ---- */
 
@@ -192,8 +238,8 @@ static void info_after_dsack(struct script *s)
     tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
     ck_assert_uint_eq(i.tcpi_ca_state, TCP_CA_Open);
     ck_assert_uint_eq(i.tcpi_dsack_dups, 1);
-    ck_assert_uint_eq(i.tcpi_reord_seen, 0);
-    ck_assert_uint_eq(i.tcpi_reordering, 3);
+    ck_assert_uint_eq(i.tcpi_reord_seen, 1);
+    ck_assert_uint_eq(i.tcpi_reordering, 4);
     ck_assert_uint_eq(i.tcpi_delivered, 11);
     ck_assert_uint_eq(i.tcpi_lost, 0);
     ck_assert_uint_eq(i.tcpi_retrans, 0);
@@ -213,7 +259,12 @@ Suite *rack_suite(void)
     tcase_add_test(t, blocks_in_any_order);
     tcase_add_test(t, lost_retransmission);
     tcase_add_test(t, known_reordering_is_waited_for);
+    tcase_add_test(t, dsack_tells_of_reordering);
     tcase_add_test(t, dsack_makes_the_window_longer);
+    tcase_add_test(t, dsack_of_the_probe_says_nothing_of_the_window);
+    tcase_add_test(t, sacks_let_the_window_grow_where_segments_are_late);
+    tcase_add_test(t, sacks_do_not_let_it_grow_elsewhere);
+    tcase_add_test(t, sack_measures_the_round_trip);
     suite_add_tcase(s, t);
     t = tcase_create("blocks");
     tcase_add_test(t, blocks_of_what_was_never_sent);

@@ -103,8 +103,8 @@ SCRIPT(user_timeout, PASSIVE_OPEN, DO(user_timeout_5_s), SEND(100), DATA(0), DAT
        DATA(MS(420)), DATA(MS(840)), DATA(MS(1680)), QUIET(MS(1850) - 1), STATE(TCP_ESTABLISHED),
        QUIET(1), STATE(TCP_CLOSED), ERROR(ETIMEDOUT))
 SCRIPT(user_timeout_of_a_syn, CONNECT(0), OUT(.f = SYN), DO(user_timeout_5_s),
-       OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(2), .f = SYN), QUIET(SEC(2)), STATE(TCP_CLOSED),
-       ERROR(ETIMEDOUT))
+       OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(1), .f = SYN),
+       OUT_AT(SEC(1), .f = SYN), QUIET(SEC(1)), STATE(TCP_CLOSED), ERROR(ETIMEDOUT))
 
 static void user_timeout_1000_s(struct script *s)
 {

@@ -286,6 +286,25 @@ START_TEST(cubic_does_not_grow_by_waiting)
 }
 END_TEST
 
+/* RFC 9438 4.9.1, 4.9.2: a loss that was none leaves the curve as it was. */
+START_TEST(cubic_goes_on_after_a_loss_that_was_none)
+{
+    lose_at(1750);
+    pass(50);
+    tcp_undo_begin(w.pcb);
+    lose_at(w.pcb->cwnd / MSS);
+    ck_assert_uint_lt(w.pcb->cwnd, 1250 * MSS);
+    w.net.now_us += 100000;
+    tcp_undo(&w.tcp, w.pcb, false);
+    for (int second = 6; second <= 20; second++) {
+        pass(10);
+        double want = cubic_at(1750, second + 0.2), got = (double)w.pcb->cwnd / MSS;
+        ck_assert_msg(got <= want + 1 && got > want * 0.97 - 1,
+                      "at %d s: %.1f segments, the curve has %.1f", second, got, want);
+    }
+}
+END_TEST
+
 TCase *test_tcp_cc_cubic(void)
 {
     TCase *t = tcase_create("cubic");
@@ -295,6 +314,7 @@ TCase *test_tcp_cc_cubic(void)
     tcase_add_test(t, cubic_converges_fast);
     tcase_add_test(t, cubic_is_not_slower_than_reno);
     tcase_add_test(t, cubic_does_not_grow_by_waiting);
+    tcase_add_test(t, cubic_goes_on_after_a_loss_that_was_none);
     return t;
 }
 

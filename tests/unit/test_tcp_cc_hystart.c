@@ -87,6 +87,64 @@ START_TEST(few_samples_say_nothing)
 }
 END_TEST
 
+/* Round trips of rtt_us, in which the ACKs follow each other after gap_us. */
+static void train(uint32_t rtt_us, uint32_t gap_us, uint32_t samples)
+{
+    w.pcb->min_rtt_us = rtt_us;
+    w.pcb->snd_nxt = w.pcb->snd_una + w.pcb->cwnd;
+    tcp_cc_sent(&w.tcp, w.pcb, true);
+    w.net.now_us += rtt_us;
+    for (uint32_t i = 0; i < samples; i++) {
+        w.net.now_us += i ? gap_us : 0;
+        w.pcb->snd_una += MSS;
+        tcp_cc_ack(&w.tcp, w.pcb, MSS);
+    }
+}
+
+/* The ACKs of a window come for more than half of a round trip: the next one fills the path. */
+START_TEST(a_long_train_of_acks_ends_it)
+{
+    train(20000, 1000, 10);
+    ck_assert_uint_eq(w.pcb->cwnd, 20 * MSS);
+    train(20000, 1000, 11); /* the eleventh comes 10 ms after the first, which began the round */
+    ck_assert_uint_eq(w.pcb->ssthresh, UINT32_MAX);
+    w.net.now_us += 1000;
+    w.pcb->snd_una += MSS;
+    tcp_cc_ack(&w.tcp, w.pcb, MSS);
+    ck_assert_uint_eq(w.pcb->ssthresh, 31 * MSS);
+    ck_assert_uint_eq(w.pcb->cwnd, 31 * MSS);
+}
+END_TEST
+
+START_TEST(gaps_end_a_train)
+{
+    train(20000, 1000, 10);
+    train(20000, 2001, 20);
+    ck_assert_uint_eq(w.pcb->ssthresh, UINT32_MAX);
+    ck_assert_uint_eq(w.pcb->cwnd, 40 * MSS);
+}
+END_TEST
+
+/* One that is paced is spread over the round trip anyway. */
+START_TEST(pacing_makes_trains)
+{
+    w.pcb->paced = true;
+    train(20000, 1000, 10);
+    train(20000, 1000, 20);
+    ck_assert_uint_eq(w.pcb->ssthresh, UINT32_MAX);
+    train(20000, 1000, 22);
+    ck_assert_uint_eq(w.pcb->ssthresh, 61 * MSS);
+}
+END_TEST
+
+START_TEST(short_paths_have_no_trains)
+{
+    for (int i = 0; i < 4; i++)
+        train(3999, 1000, w.pcb->cwnd / MSS);
+    ck_assert_uint_eq(w.pcb->ssthresh, UINT32_MAX);
+}
+END_TEST
+
 /* The threshold lies between 4 and 16 ms. */
 START_TEST(thresholds_are_bounded)
 {
@@ -124,6 +182,10 @@ TCase *test_tcp_cc_hystart(void)
     tcase_add_test(t, longer_round_trips_end_it);
     tcase_add_test(t, noise_does_not_end_it);
     tcase_add_test(t, few_samples_say_nothing);
+    tcase_add_test(t, a_long_train_of_acks_ends_it);
+    tcase_add_test(t, gaps_end_a_train);
+    tcase_add_test(t, pacing_makes_trains);
+    tcase_add_test(t, short_paths_have_no_trains);
     tcase_add_test(t, thresholds_are_bounded);
     tcase_add_test(t, only_the_first_slow_start);
     return t;
