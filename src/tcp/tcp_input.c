@@ -9,6 +9,8 @@
 #include "wire/checksum.h"
 #include "wire/ipv4.h"
 
+#define LATE_TICKS 64u /* of the peer's clock: a millisecond each, or more */
+
 /* ---- from bytes to a segment ---- */
 
 static bool checksum_ok(const struct ip_packet *pkt)
@@ -55,6 +57,15 @@ static bool addresses_ok(const struct ip_packet *pkt)
 
 /* ---- the steps of 3.10.7.4 ---- */
 
+/* New text, a little older than what was sent again to fill a hole before it and has overtaken it:
+ * late, not old. R1 of RFC 7323 5.3 would drop it, and the sender take that for one more loss.
+ * What is left of an earlier turn of the sequence numbers is older than that by far. */
+static bool is_only_late(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+    return seg->len && seq_ge(seg->seq, pcb->rcv_nxt) &&
+           pcb->ts_recent - seg->opt.ts_val <= LATE_TICKS;
+}
+
 /* RFC 7323 5.3 R1 to R3, and 3.2: once agreed on, timestamps are in every segment. But a peer that
  * has begun anew knows of no agreement: its SYN is answered (RFC 5961 4.2). */
 static bool paws_ok(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *seg)
@@ -67,7 +78,7 @@ static bool paws_ok(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *
         tcp->stats.paws_dropped++;
         return false;
     }
-    if (seq_ge(seg->opt.ts_val, pcb->ts_recent))
+    if (seq_ge(seg->opt.ts_val, pcb->ts_recent) || is_only_late(pcb, seg))
         return true;
     if (tcp->net->now_us - pcb->ts_recent_at_us > TCP_PAWS_IDLE_US)
         return true; /* 5.5: too old to compare with */

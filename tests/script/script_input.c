@@ -162,8 +162,18 @@ SCRIPT(segment_out_of_order_does_not_change_the_echo, TS_OPEN,
 
 /* RFC 7323 5.3 */
 SCRIPT(paws_drops_old_timestamps, TS_OPEN,
-       IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 1009),
+       IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 945),
        OUT(.f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_ecr = 1010), RECV_R(1, -EAGAIN))
+/* What is sent again to fill a hole may overtake what is behind the hole. */
+SCRIPT(paws_takes_what_is_only_late, TS_OPEN,
+       IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 1100),
+       OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 1100),
+       IN(.f = ACK, .seq = 21, .ack = 1, .len = 10, .ts = true, .ts_val = 1036),
+       OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 1100),
+       IN(.f = ACK, .seq = 31, .ack = 1, .len = 10, .ts = true, .ts_val = 1035),
+       OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 1100),
+       IN(.f = ACK, .seq = 11, .ack = 1, .len = 10, .ts = true, .ts_val = 1036),
+       OUT(.f = ACK, .seq = 1, .ack = 31, .ts = true, .ts_ecr = 1100))
 SCRIPT(paws_lets_rst_through, TS_OPEN, IN(.f = RST, .seq = 1, .ts = true, .ts_val = 1),
        STATE(TCP_CLOSED))
 /* RFC 7323 5.5 */
@@ -175,7 +185,7 @@ SCRIPT(timestamps_wrap, LISTEN(1), IN(.f = SYN, .mss = 1460, .ts = true, .ts_val
        IN(.f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 0xffffffff), ACCEPT(0),
        IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ts = true, .ts_val = 3),
        OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 3),
-       IN(.f = ACK, .seq = 11, .ack = 1, .len = 10, .ts = true, .ts_val = 0xffffffff),
+       IN(.f = ACK, .seq = 11, .ack = 1, .len = 10, .ts = true, .ts_val = 0xffffffa0),
        OUT(.f = ACK, .seq = 1, .ack = 11, .ts = true, .ts_ecr = 3))
 /* RFC 7323 3.2 */
 SCRIPT(segment_without_timestamps_is_dropped, TS_OPEN, IN(.f = ACK, .seq = 1, .ack = 1, .len = 10),
@@ -225,6 +235,7 @@ Suite *input_suite(void)
     tcase_add_test(t, delayed_ack_echoes_the_first_timestamp);
     tcase_add_test(t, segment_out_of_order_does_not_change_the_echo);
     tcase_add_test(t, paws_drops_old_timestamps);
+    tcase_add_test(t, paws_takes_what_is_only_late);
     tcase_add_test(t, paws_lets_rst_through);
     tcase_add_test(t, paws_forgets_after_24_days);
     tcase_add_test(t, timestamps_wrap);

@@ -73,15 +73,17 @@ static void is_late_not_lost(struct script *s)
     eifel_as_before(s);
     script_assert(s, s->pcb->rack.reord_seen == 1 && s->pcb->rack.reordering == 4);
 }
-SCRIPT(eifel_tells_of_reordering, LISTEN(8),
-       IN(.f = SYN, .mss = 1460, .ts = true, .ts_val = 1000, .sackok = true),
-       OUT(.f = SYN | ACK, .ack = 1),
-       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 1010), ACCEPT(0),
-       SEND(14480), TSEG(0), TSEG(1), TSEG(2), TSEG(3), TSEG(4), TSEG(5), TSEG(6), TSEG(7), TSEG(8),
-       OUT(.f = ACK | PSH, .seq = T(9), .ack = 1, .len = 1448),
-       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 2000, .ts_ecr = 10,
-             .sack = {{T(1), T(4)}}, .nsack = 2),
-       TSEG(0), TACK(MS(1), 4, 10), DO(is_late_not_lost), TACK(MS(1), 10, 10), QUIET(SEC(1)))
+#define TS_AND_SACK                                                                                \
+    LISTEN(8), IN(.f = SYN, .mss = 1460, .ts = true, .ts_val = 1000, .sackok = true),              \
+        OUT(.f = SYN | ACK, .ack = 1),                                                             \
+        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 1010), ACCEPT(0),        \
+        SEND(14480), TSEG(0), TSEG(1), TSEG(2), TSEG(3), TSEG(4), TSEG(5), TSEG(6), TSEG(7),       \
+        TSEG(8), OUT(.f = ACK | PSH, .seq = T(9), .ack = 1, .len = 1448)
+#define T_SACKED(t)                                                                                \
+    IN_AT(t, .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 2000, .ts_ecr = 10,               \
+          .sack = {{T(1), T(4)}}, .nsack = 2)
+SCRIPT(eifel_tells_of_reordering, TS_AND_SACK, T_SACKED(MS(10)), TSEG(0), TACK(MS(1), 4, 10),
+       DO(is_late_not_lost), TACK(MS(1), 10, 10), QUIET(SEC(1)))
 
 /* ---- F-RTO (RFC 5682 3.1, 2.1) ---- */
 
