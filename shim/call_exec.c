@@ -7,9 +7,10 @@
  * never do. An image that never did passes the inheritance on when it executes another one.
  *
  * Who has the packet sockets can read and write frames, and who has the arena can spoil it for the
- * whole family. So what is executed gets them if it could have opened packet sockets itself, or if
- * it inherits a socket of the stack, which is worth nothing without. After root was given up, any
- * other image gets them only where SHIM_HAND_DOWN=on says so, and nothing if it will not load us.
+ * whole family. So what is executed gets them if it inherits a socket of the stack, which is worth
+ * nothing without; or if it will load us, who close them at the next exec, and could open packet
+ * sockets itself. After root was given up, other images get them only where SHIM_HAND_DOWN=on says
+ * so.
  *
  * A program that hands a socket to another one with an environment of its own making (inetd and its
  * kin do) has dropped LD_PRELOAD without meaning it: the socket would be dead. It is put back.
@@ -20,6 +21,7 @@
  */
 #include <alloca.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -33,6 +35,7 @@ static struct engine_heirloom inherited = {-1, -1, -1};
 static bool hand_down; /* SHIM_HAND_DOWN=on, when we were loaded */
 static char
     preload[PATH_MAX]; /* LD_PRELOAD=..., when we were loaded; "": not by that, or too long */
+static const char *library = "libshim"; /* its name in such a list */
 
 /* ---- the new image ---- */
 
@@ -69,12 +72,22 @@ static void remember_preload(void)
         preload[0] = 0;
 }
 
+static void note_library(void)
+{
+    Dl_info info;
+    const char *slash =
+        dladdr((void *)(uintptr_t)exec_init, &info) ? strrchr(info.dli_fname, '/') : NULL;
+    if (slash)
+        library = slash + 1;
+}
+
 void exec_init(void)
 {
     const char *value = getenv("LIBSHIM_STACK"), *wish = getenv("SHIM_HAND_DOWN");
     struct engine_heirloom h;
     hand_down = wish && strcmp(wish, "on") == 0;
     remember_preload();
+    note_library();
     if (!value)
         return;
     bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
@@ -145,14 +158,14 @@ static const char *preload_of(char *const envp[])
 static bool will_load_us(char *const envp[])
 {
     const char *list = preload_of(envp);
-    return (list && *list) || access("/etc/ld.so.preload", F_OK) == 0;
+    return (list && strstr(list, library)) || access("/etc/ld.so.preload", F_OK) == 0;
 }
 
 static bool may_have_it(char *const envp[], bool spawns)
 {
     int saved = errno;
-    bool may =
-        privilege_survives_exec() || (hand_down && will_load_us(envp)) || passes_socket_on(spawns);
+    bool may = passes_socket_on(spawns) ||
+               (will_load_us(envp) && (hand_down || privilege_survives_exec()));
     errno = saved;
     return may;
 }

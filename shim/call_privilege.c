@@ -14,6 +14,8 @@
  *      ----------------------------|-------------------------------|---------------------
  *      can open sockets itself     holds the reserve               can open them itself
  */
+#include <linux/seccomp.h>
+#include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -64,6 +66,8 @@ static bool begin(bool drops)
     if (shim_inside() || shim_is_vfork_child())
         return false;
     shim_in();
+    if (drops)
+        engine_settle();
     process_lock();
     paused = engine_service_pause();
     if (drops)
@@ -180,4 +184,45 @@ SHIM_EXPORT int unshare(int flags)
 SHIM_EXPORT int setns(int fd, int type)
 {
     return CHANGING(false, real.setns(fd, type));
+}
+
+/* ---- sandboxes ---- */
+
+/* Is this a call that installs a filter? (One without a filter asks whether there are such.) */
+static bool is_sandbox(long n, long a, long b, long c)
+{
+    if (n == SYS_prctl)
+        return a == PR_SET_SECCOMP && (b == SECCOMP_MODE_STRICT || c);
+    return n == SYS_seccomp &&
+           (a == SECCOMP_SET_MODE_STRICT || (a == SECCOMP_SET_MODE_FILTER && c));
+}
+
+long privilege_sandbox(long n, long a, long b, long c, long d, long e)
+{
+    shim_need();
+    if (!is_sandbox(n, a, b, c) || shim_inside() || !engine_running() || shim_is_vfork_child())
+        return real.syscall(n, a, b, c, d, e);
+    shim_in();
+    engine_confine();
+    long r = real.syscall(n, a, b, c, d, e);
+    int error = errno;
+    /* The number of a thread that will not have it, or of a new descriptor. */
+    bool done = r == 0 || (r > 0 && n == SYS_seccomp && b & SECCOMP_FILTER_FLAG_NEW_LISTENER);
+    if (!done)
+        engine_unconfine();
+    shim_out();
+    if (r < 0)
+        errno = error;
+    return r;
+}
+
+SHIM_EXPORT int prctl(int option, ...)
+{
+    long v[4];
+    va_list ap;
+    va_start(ap, option);
+    for (int i = 0; i < 4; i++)
+        v[i] = va_arg(ap, long);
+    va_end(ap);
+    return (int)privilege_sandbox(SYS_prctl, option, v[0], v[1], v[2], v[3]);
 }

@@ -32,7 +32,7 @@ const uint8_t shim_syscall_ours[OURS_MAX] = {
     [SYS_dup] = 1,          [SYS_dup3] = 1,         [SYS_fcntl] = 1,      [SYS_ioctl] = 1,
     [SYS_sendfile] = 1,     [SYS_splice] = 1,       [SYS_ppoll] = 1,      [SYS_pselect6] = 1,
     [SYS_epoll_pwait] = 1,  [SYS_epoll_pwait2] = 1, [SYS_setuid] = 1,     [SYS_setreuid] = 1,
-    [SYS_setresuid] = 1,    [SYS_capset] = 1,
+    [SYS_setresuid] = 1,    [SYS_capset] = 1,       [SYS_prctl] = 1,      [SYS_seccomp] = 1,
 #ifdef SYS_accept
     [SYS_accept] = 1,
 #endif
@@ -70,6 +70,9 @@ static long rare_syscall(long n, long a, long b, long c, long d, long e, long f)
     case SYS_setresuid:
     case SYS_capset:
         return privilege_syscall(n, a, b, c);
+    case SYS_prctl:
+    case SYS_seccomp:
+        return privilege_sandbox(n, a, b, c, d, e);
     case SYS_epoll_create1:
         return epoll_create1(fd);
     case SYS_epoll_ctl:

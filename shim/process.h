@@ -21,6 +21,8 @@ bool privilege_survives_exec(void);
 void privilege_reserve_for_exec(void);
 /* A system call that may take it away, by its number. */
 long privilege_syscall(long n, long a, long b, long c);
+/* prctl() or seccomp(), by its number: it may lock the process into a sandbox. */
+long privilege_sandbox(long n, long a, long b, long c, long d, long e);
 /* Keeps others from starting the stack at the same time, and fork from happening meanwhile. */
 void process_lock(void);
 void process_unlock(void);

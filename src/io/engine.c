@@ -172,6 +172,10 @@ struct stack *engine_enter(void)
 static void arm(uint64_t deadline_us)
 {
     struct itimerspec it = {0};
+    if (engine.confined) {
+        engine_confined_arm(deadline_us);
+        return;
+    }
     if (deadline_us >= engine.armed_us || engine.fds[LOOP_TIMER] < 0)
         return;
     it.it_value.tv_sec = (time_t)(deadline_us / 1000000);
@@ -241,8 +245,10 @@ static bool leave(bool *rang)
 
     stack_leave(engine.st);
     arm(stack_next_deadline(engine.st));
-    *rang = engine.st->any_doorbell && engine_bell_ring_others();
-    if (++engine.tick >= TRIM_EVERY) {
+    if (engine.confined && engine.st->any_doorbell)
+        engine_confined_nudge();
+    *rang = engine.st->any_doorbell && !engine.confined && engine_bell_ring_others();
+    if (!engine.confined && ++engine.tick >= TRIM_EVERY) {
         engine.tick = 0;
         arena_map_trim(engine.st->net.arena, TRIM_RUNS);
     }
@@ -314,7 +320,7 @@ void engine_run(void)
     bool link = link_packet_ready(engine.link); /* before the entry takes frames in */
     struct stack *st = engine_enter();
     bool timer = engine.armed_us <= st->net.now_us;
-    if (!engine.loop) { /* see limp() */
+    if (!engine.loop || engine.confined) { /* see limp() */
         engine_on_link();
         stack_poll(st);
     } else {

@@ -111,6 +111,15 @@ void engine_fork_prepare(void);
 void engine_fork_parent(void);
 void engine_fork_child(void);
 
+/*
+ * The process is about to enter a sandbox that may forbid it all system calls but the few that
+ * hardly any program can do without (engine_confine.c). engine_unconfine(): it did not.
+ * engine_settle(): it is about to lose rights; what a child of fork() has put off is done now.
+ */
+void engine_confine(void);
+void engine_unconfine(void);
+void engine_settle(void);
+
 /* exec: the descriptors that the new image needs to go on with this stack. */
 struct engine_heirloom {
     int arena, rx, tx;

@@ -42,8 +42,9 @@ struct engine {
     bool of_reserve; /* being made of the reserve, whose own the descriptors are until it runs */
     uint32_t frozen; /* 1: of this process, only the thread frozen_by may enter (a futex) */
     pthread_t frozen_by;
-    bool stale;   /* forked: all that is below belongs to the parent and is to be made anew */
-    bool limping; /* forked, and there was nothing to make it of */
+    bool stale;    /* forked: all that is below belongs to the parent and is to be made anew */
+    bool confined; /* in a sandbox: see engine_confine.c */
+    bool limping;  /* forked, and there was nothing to make it of */
     const struct engine_hooks *hooks;
     struct arena_map map;
     struct stack *st;
@@ -97,14 +98,28 @@ void engine_wait_forget(void); /* in a forked child: the other threads are gone 
 /* This thread's seat: a free one among the first max, held until engine_seat_release(). NULL: none
  * is free, or no memory or descriptor for one. */
 struct seat *engine_seat_take(uint32_t max);
+/* Has a few seats ready to be taken, as far as possible. */
+void engine_seats_make(void);
 bool engine_seat_is_own(const struct seat *s);
 void engine_seat_release(void);
 /* Wakes the thread that sleeps in a seat for word; false: there is none. */
 bool engine_seat_kick(const uint32_t *word);
 void engine_seats_forget(void); /* in a forked child */
 int engine_service_open(void);  /* engine.service_epfd; 0 or -errno */
+/* Wakes the service thread for good, or ends that. Needs no descriptor. False: no way. */
+bool engine_service_rouse(bool on);
 /* The service thread becomes the last that the kernel asks, in all processes. 0 or -errno. */
 int engine_service_last(void);
+
+/* ---- engine_confine.c ---- */
+/* Has somebody else see to the stack soon: its timers, other processes' bells. */
+void engine_confined_nudge(void);
+/* The deadline of the stack is this: is anybody awake for it? Within an entry. */
+void engine_confined_arm(uint64_t deadline_us);
+/* epoll_pwait() on the seat, of which no more is told than that there is something. */
+long engine_confined_sleep(const struct seat *seat, struct timespec *timeout, const sigset_t *mask);
+/* What the seat may have woken for: its kick, the bell, frames. */
+void engine_confined_serve(const struct seat *seat);
 
 /* ---- engine_reserve.c ---- */
 /* The reserve, if any. */

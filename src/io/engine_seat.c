@@ -21,6 +21,7 @@
 /* Seats lie in chunks, each twice as large as the one before, so that none ever moves. */
 #define FIRST_CHUNK 32u
 #define CHUNKS      27u
+#define SEATS_MADE  4u /* by engine_seats_make() */
 
 static struct seat *chunks[CHUNKS];
 static uint32_t used; /* seats that were ever handed out */
@@ -94,6 +95,13 @@ int engine_service_last(void)
 {
     remove_sources(engine.service_epfd);
     return add_sources(engine.service_epfd, false);
+}
+
+bool engine_service_rouse(bool on)
+{
+    /* The source that is here alone; it can always be written to. */
+    struct epoll_event ev = {.events = on ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.u64 = LOOP_HOSTNET};
+    return epoll_ctl(engine.service_epfd, EPOLL_CTL_MOD, engine.fds[LOOP_HOSTNET], &ev) == 0;
 }
 
 int engine_service_open(void)
@@ -181,6 +189,19 @@ struct seat *engine_seat_take(uint32_t max)
         return NULL;
     }
     return s;
+}
+
+void engine_seats_make(void)
+{
+    struct seat *mine[SEATS_MADE] = {NULL};
+    for (uint32_t i = 0; i < SEATS_MADE; i++) {
+        mine[i] = find(SEATS_MADE);
+        if (mine[i] && mine[i]->epfd < 0)
+            (void)open_seat(mine[i]);
+    }
+    for (uint32_t i = 0; i < SEATS_MADE; i++)
+        if (mine[i])
+            __atomic_store_n(&mine[i]->taken, false, __ATOMIC_RELEASE);
 }
 
 bool engine_seat_is_own(const struct seat *s)

@@ -41,7 +41,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -198,7 +197,9 @@ MAY_BE_CANCELLED static bool sleep_once(struct seat *seat, uint32_t *word, uint6
     own_word = NULL; /* from here on it must be woken */
     sleep_begin(&ts);
     if (!is_set(word)) {
-        if (seat)
+        if (seat && engine.confined)
+            n = engine_confined_sleep(seat, &ts, mask);
+        else if (seat)
             n = syscall(SYS_epoll_pwait2, seat->epfd, ev, EVENTS_MAX, &ts, mask, _NSIG / 8);
         else
             syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0);
@@ -211,7 +212,10 @@ MAY_BE_CANCELLED static bool sleep_once(struct seat *seat, uint32_t *word, uint6
     if (!seat || !engine_seat_is_own(seat))
         return interrupted;
     __atomic_store_n(&seat->word, NULL, __ATOMIC_RELAXED);
-    serve(seat, ev, (int)n);
+    if (engine.confined)
+        engine_confined_serve(seat);
+    else
+        serve(seat, ev, (int)n);
     return interrupted;
 }
 
@@ -284,7 +288,9 @@ static int ready_of(struct pollfd *fds, const struct pollfd *all, nfds_t n)
 static void serve_seat(const struct seat *seat)
 {
     struct epoll_event ev[EVENTS_MAX];
-    if (link_packet_ready(engine.link))
+    if (engine.confined)
+        engine_confined_serve(seat);
+    else if (link_packet_ready(engine.link))
         engine_run();
     else
         serve(seat, ev, epoll_wait(seat->epfd, ev, EVENTS_MAX, 0));
@@ -369,15 +375,6 @@ static bool service_run(const struct epoll_event *ev, int n)
     return engine_service_leave();
 }
 
-/* Is it told to end? */
-static bool is_ending(const struct epoll_event *ev, int n)
-{
-    for (int i = 0; i < n; i++)
-        if (ev[i].data.u64 == ENGINE_KICK)
-            return true;
-    return false;
-}
-
 /* The event of a frame among n; n: there is none. */
 static int frame_in(const struct epoll_event *ev, int n)
 {
@@ -386,6 +383,8 @@ static int frame_in(const struct epoll_event *ev, int n)
         i++;
     return i;
 }
+
+static bool stop_service; /* it is to end */
 
 static void *service(void *arg)
 {
@@ -398,7 +397,7 @@ static void *service(void *arg)
         engine.hooks->thread_start();
     for (;;) {
         int n = epoll_wait(engine.service_epfd, ev, EVENTS_MAX, napping ? 0 : -1);
-        if (is_ending(ev, n))
+        if (__atomic_load_n(&stop_service, __ATOMIC_ACQUIRE))
             return NULL;
         int frame = frame_in(ev, n);
         bool called = calls() != before;
@@ -440,15 +439,14 @@ bool engine_service_pause(void)
     if (!engine.running || !engine.service_started ||
         __atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
         return false;
-    int end = eventfd(1, EFD_CLOEXEC);
-    struct epoll_event ev = {.events = EPOLLIN, .data.u64 = ENGINE_KICK};
-    bool told = end >= 0 && epoll_ctl(engine.service_epfd, EPOLL_CTL_ADD, end, &ev) == 0;
+    __atomic_store_n(&stop_service, true, __ATOMIC_RELEASE);
+    bool told = engine_service_rouse(true);
     if (told) {
         pthread_join(engine.service, NULL);
         engine.service_started = false;
+        engine_service_rouse(false);
     }
-    if (end >= 0)
-        close(end);
+    stop_service = false;
     return told;
 }
 

@@ -55,6 +55,8 @@ int keeper_tell(enum keeper_word word, uint32_t value, int fd)
     msg.msg_namelen = keeper_name(&to);
     if (fd >= 0)
         unixsock_attach(&msg, control.bytes, &fd, 1);
+    if (engine.confined)
+        return -EPERM;
     if (sendmsg(engine.fds[LOOP_DOORBELL], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return 0;
     int err = -errno;
@@ -71,7 +73,7 @@ static int open_lifeline(void)
 {
     int ends[2];
 
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return -1;
     int hidden = engine_fd_take(ends[1]);
     if (hidden < 0) {
@@ -366,7 +368,7 @@ int keeper_start(void)
 {
     uint32_t none = KEEPER_NONE;
 
-    if (!engine.running)
+    if (!engine.running || engine.confined)
         return -ECHILD;
     struct keeper_shared *k = &engine.sh->keeper;
     if (keeper_is_running(k))

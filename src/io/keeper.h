@@ -17,14 +17,16 @@ struct keeper_shared {
     uint32_t starts;    /* in a row that came to nothing */
     uint32_t state;     /* enum keeper_state; changed within an entry, read anywhere */
     uint32_t number;    /* of housekeepers that the family has had */
+    uint64_t armed_us;  /* what it will wake for by itself, while there are confined processes */
 };
 
 /* What a message is about, and what travels with it. */
 enum keeper_word {
-    KEEPER_HELLO, /* a process runs the stack from now on: its proc.id; its lifeline */
-    KEEPER_GUARD, /* hold this guard: its port; the guard */
-    KEEPER_LOOK,  /* the guards of this port may be of no use any more; an eventfd to write to when
-                     done, or nothing */
+    KEEPER_HELLO,    /* a process runs the stack from now on: its proc.id; its lifeline */
+    KEEPER_GUARD,    /* hold this guard: its port; the guard */
+    KEEPER_CONFINED, /* this process, its proc.id, does not run the stack any more, but uses it */
+    KEEPER_LOOK, /* the guards of this port may be of no use any more; an eventfd to write to when
+                    done, or nothing */
 };
 
 /* Is there one? Cheap. */

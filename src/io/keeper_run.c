@@ -18,6 +18,10 @@
  *          v                                       |
  *      watching  --- the last process is gone --> running --- nothing left ---> exit
  *
+ * A process in a sandbox (engine_confine.c) uses the stack, but cannot set a timer or ring a bell:
+ * while there is one, both are done here. If there are none but such, the stack is run here
+ * altogether.
+ *
  * The last-close socket is one with that of the process that started us (its queue is shared), so
  * it is read here only when that process is gone: then nothing was missed, and nothing is done
  * twice. If events were lost, because a great many sockets were closed at once, and no process has
@@ -50,8 +54,9 @@ enum { EVENT_MAIL, EVENT_LINK, EVENT_CLOSED, EVENT_DOOR, EVENT_PROCESS };
 
 /* A process of the family. */
 struct member {
-    uint32_t id;  /* proc.id */
-    int lifeline; /* or a pidfd, until it says hello; -1: cannot be watched */
+    uint32_t id;   /* proc.id */
+    int lifeline;  /* or a pidfd, until it says hello; -1: cannot be watched */
+    bool confined; /* it cannot run the stack (engine_confine.c) */
 };
 
 static struct keeper {
@@ -85,6 +90,15 @@ static struct member *member_of(uint32_t id)
     return NULL;
 }
 
+static size_t confined(void)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < k.nmembers; i++)
+        n += k.members[i].confined;
+    return n;
+}
+
 static struct proc *proc_of(struct stack *st, uint32_t id)
 {
     struct proc *p = slab_next(&st->procs, NULL);
@@ -108,6 +122,47 @@ static struct member *member_new(uint32_t id)
     return &k.members[k.nmembers++];
 }
 
+static void begin_to_run(void)
+{
+    k.running = true;
+    k.next_look_us = k.next_abandoned_us = 0;
+    watch(k.rx, EVENT_LINK);
+}
+
+/* The stack is run here when there is no process, or only such as cannot. */
+static void run_or_not(void)
+{
+    bool run = confined() == k.nmembers;
+
+    if (run && !k.running) {
+        begin_to_run();
+    } else if (!run && k.running) {
+        k.running = false;
+        epoll_ctl(k.epfd, EPOLL_CTL_DEL, k.rx, NULL);
+    }
+}
+
+/* The process whose last-close socket ours is does not read it any more. */
+static void take_closed_over(uint32_t id)
+{
+    if (id != k.starter || k.starter_gone)
+        return;
+    k.starter_gone = true;
+    if (k.closed != k.mail)
+        watch(k.closed, EVENT_CLOSED);
+}
+
+static void member_confined(uint32_t id)
+{
+    struct member *m = member_of(id);
+
+    if (m == NULL)
+        return;
+    m->confined = true;
+    take_closed_over(id);
+    run_or_not();
+}
+
 /* lifeline is the member's from now on. */
 static void member_add(uint32_t id, int lifeline)
 {
@@ -125,17 +180,8 @@ static void member_add(uint32_t id, int lifeline)
     m->lifeline = lifeline;
     if (lifeline >= 0)
         watch(lifeline, (uint64_t)EVENT_PROCESS << 32 | id);
-    if (k.running) {
-        k.running = false;
-        epoll_ctl(k.epfd, EPOLL_CTL_DEL, k.rx, NULL);
-    }
-}
-
-static void begin_to_run(void)
-{
-    k.running = true;
-    k.next_look_us = k.next_abandoned_us = 0;
-    watch(k.rx, EVENT_LINK);
+    m->confined = false;
+    run_or_not();
 }
 
 /* It has ended, or runs something else. */
@@ -155,14 +201,9 @@ static void member_gone(uint32_t id)
     if (p != NULL)
         stack_proc_remove(st, p);
     engine_leave();
-    if (id == k.starter && !k.starter_gone) {
-        k.starter_gone = true;
-        if (k.closed != k.mail)
-            watch(k.closed, EVENT_CLOSED);
-    }
+    take_closed_over(id);
     keeper_guards_hurry(clock_now_us());
-    if (k.nmembers == 0 && !k.running)
-        begin_to_run();
+    run_or_not();
 }
 
 /* Processes that ran the stack before we were started. Within an entry. */
@@ -199,6 +240,9 @@ static bool obey(const struct keeper_message *m, int fd)
         if (fd >= 0)
             (void)keeper_guards_add((uint16_t)m->value, fd);
         return fd >= 0;
+    case KEEPER_CONFINED:
+        member_confined(m->value);
+        return false;
     case KEEPER_LOOK:
         st = engine_enter();
         keeper_guards_look(st, (uint16_t)m->value, clock_now_us());
@@ -266,13 +310,14 @@ static void run_stack(void)
 
     engine_on_link();
     stack_poll(st);
-    if (st->socks.live > 0 && engine.sh->closed_lost && now_us >= k.next_abandoned_us) {
+    if (k.nmembers == 0 && st->socks.live > 0 && engine.sh->closed_lost &&
+        now_us >= k.next_abandoned_us) {
         k.next_abandoned_us = now_us + ABANDONED_EVERY_US;
         if (is_abandoned())
             close_all(st);
     }
     engine_leave();
-    if (now_us >= k.next_look_us) {
+    if (k.running && now_us >= k.next_look_us) {
         k.next_look_us = now_us + RUNNING_LOOK_US;
         keeper_guards_hurry(now_us);
     }
@@ -303,7 +348,7 @@ static bool is_done(void)
     struct stack *st;
     bool done;
 
-    if (!k.running || clock_now_us() < k.guest_until_us)
+    if (k.nmembers > 0 || clock_now_us() < k.guest_until_us)
         return false;
     st = engine_enter();
     done = st->socks.live == 0 && !tcp_busy(&st->tcp);
@@ -323,12 +368,14 @@ static int timeout_ms(void)
 {
     uint64_t now_us = clock_now_us(), at_us = keeper_guards_deadline();
 
-    if (k.running) {
+    if (k.running || confined() > 0) {
         struct stack *st = engine_enter();
         uint64_t stack_us = stack_next_deadline(st);
         if (stack_us < at_us)
             at_us = stack_us;
-        if (st->socks.live > 0 && engine.sh->closed_lost && k.next_abandoned_us < at_us)
+        engine.sh->keeper.armed_us = at_us;
+        if (k.nmembers == 0 && st->socks.live > 0 && engine.sh->closed_lost &&
+            k.next_abandoned_us < at_us)
             at_us = k.next_abandoned_us;
         engine_leave();
     }
@@ -339,10 +386,22 @@ static int timeout_ms(void)
     return at_us <= now_us ? 0 : (int)((at_us - now_us) / 1000 + 1);
 }
 
+/* A byte in the lifeline asks to look at the stack, which is done in each round; an end is an end.
+ */
+static void hear(uint32_t id)
+{
+    char bytes[256];
+    struct member *m = member_of(id);
+    ssize_t n = m != NULL ? read(m->lifeline, bytes, sizeof(bytes)) : 0;
+
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) /* a pidfd cannot be read */
+        member_gone(id);
+}
+
 static void handle(const struct epoll_event *ev)
 {
     if (ev->data.u64 >> 32 == EVENT_PROCESS) {
-        member_gone((uint32_t)ev->data.u64);
+        hear((uint32_t)ev->data.u64);
     } else if (ev->data.u64 == EVENT_CLOSED) {
         engine_enter();
         engine_on_closed();
@@ -362,7 +421,7 @@ static void loop(void)
         for (int i = 0; i < n; i++)
             handle(&ev[i]);
         (void)answer_door();
-        if (k.running)
+        if (k.running || confined() > 0)
             run_stack();
         sweep_guards();
     } while (!is_done());

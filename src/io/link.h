@@ -20,6 +20,7 @@ struct link {
     struct netif *nif; /* in the arena */
     int rx_fd;         /* readable when frames wait */
     int tx_fd;
+    bool plain; /* only read() and write() may be called: the process is in a sandbox */
 };
 
 #endif

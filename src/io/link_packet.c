@@ -76,7 +76,7 @@ static void read_statistics(struct link_packet *p)
 {
     struct tpacket_stats s;
     socklen_t len = sizeof(s);
-    if (getsockopt(p->link.rx_fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
+    if (!p->link.plain && getsockopt(p->link.rx_fd, SOL_PACKET, PACKET_STATISTICS, &s, &len) == 0)
         p->link.nif->stats.rx_dropped += s.tp_drops;
 }
 
@@ -91,7 +91,9 @@ static void receive_slot(struct link_packet *p, struct stack *st, const struct t
     else if (status & TP_STATUS_CSUM_VALID)
         in.flags |= FRAME_CSUM_GOOD;
     if (status & TP_STATUS_COPY) {
-        ssize_t n = recv(p->link.rx_fd, p->large, FRAME_MAX_BYTES, MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t n = p->link.plain
+                        ? read(p->link.rx_fd, p->large, FRAME_MAX_BYTES)
+                        : recv(p->link.rx_fd, p->large, FRAME_MAX_BYTES, MSG_DONTWAIT | MSG_TRUNC);
         if (n < 0 || n > (ssize_t)FRAME_MAX_BYTES) {
             p->link.nif->stats.rx_dropped++;
             return;
@@ -139,7 +141,7 @@ static int packet_receive(struct link *l, struct stack *st, int budget)
             read_statistics(p);
         }
     }
-    if (n == 0)
+    if (n == 0 && !l->plain)
         clear_error(l);
     return n;
 }
@@ -158,6 +160,20 @@ static struct virtio_net_hdr vnet_of(const struct frame *f)
         v.hdr_len = (uint16_t)frame_head_bytes(f);
     }
     return v;
+}
+
+/* All of msg by one write(), from one place. */
+static int write_out(struct link_packet *p, const struct msghdr *msg)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < msg->msg_iovlen; i++) {
+        const struct iovec *v = &msg->msg_iov[i];
+        if (v->iov_len > FRAME_MAX_BYTES - bytes)
+            return -EMSGSIZE;
+        memcpy(p->large + bytes, v->iov_base, v->iov_len);
+        bytes += v->iov_len;
+    }
+    return write(p->link.tx_fd, p->large, bytes) < 0 ? -errno : 0;
 }
 
 static int packet_output(struct link *l, const struct frame *f)
@@ -184,6 +200,8 @@ static int packet_output(struct link *l, const struct frame *f)
         msg.msg_name = &to;
         msg.msg_namelen = sizeof(to);
     }
+    if (l->plain && !msg.msg_name)
+        return write_out(p, &msg);
     ssize_t sent = sendmsg(l->tx_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == ENETDOWN) /* perhaps left over from a time when it was down */
         sent = sendmsg(l->tx_fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -242,6 +242,9 @@ int engine_reserve(void)
     return 0;
 }
 void engine_reserve_release(void) {}
+void engine_settle(void) {}
+void engine_confine(void) {}
+void engine_unconfine(void) {}
 void engine_reserve_adopt(const struct engine_heirloom *h) {}
 bool engine_reserve_is_held(void)
 {
