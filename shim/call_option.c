@@ -13,6 +13,15 @@ static bool spoils_guard(int level, int name)
                                    name == SO_ATTACH_REUSEPORT_EBPF || name == SO_LOCK_FILTER);
 }
 
+/* A new socket that is bound to an interface which is not the stack's can only be the kernel's. */
+static bool is_of_another_device(const struct sock *so, int level, int name, int refused, ssize_t r)
+{
+    bool device = level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX);
+    bool unused =
+        so->tcp ? tcp_state(so->tcp) == TCP_CLOSED && !tcp_local(so->tcp)->port : !so->udp->bound;
+    return device && unused && refused == 0 && r == -ENODEV;
+}
+
 ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
     shim_in();
@@ -29,7 +38,10 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
          * the kernel's reason first. */
         if (r == -ENOPROTOOPT && (refused || (level == SOL_IPV6 && so->domain == AF_INET6)))
             r = refused;
+        bool give = is_of_another_device(so, level, name, refused, r);
         engine_leave();
+        if (give)
+            r = shim_give_to_kernel(fd);
     }
     shim_out();
     return r;

@@ -146,6 +146,7 @@ static void apply_tcp(struct sock *so)
     c->ttl = so->ttl < 0 ? IP_TTL_DEFAULT : (uint8_t)so->ttl;
     c->tos = so->tos;
     c->save_syn = sock_value(so, SOCK_SLOT_SAVE_SYN) != 0;
+    c->min_ttl = (uint8_t)sock_value(so, SOCK_SLOT_MIN_TTL);
     c->recverr = sock_has(so, SOCK_BIT_RECVERR);
     c->mtu_discover = (uint8_t)sock_value(so, SOCK_SLOT_MTU_DISCOVER);
     tcp_config_changed(&so->stack->tcp, so->tcp);

@@ -315,8 +315,7 @@ const struct sock_opt sock_opt_ip[] = {
     BIT(IP_TRANSPARENT, SOCK_BIT_TRANSPARENT, 1),
     BIT(IP_RECVORIGDSTADDR, SOCK_BIT_ORIGDSTADDR, 0),
     {IP_MINTTL, OPT_BOTH, OPT_SLOT, SOCK_SLOT_MIN_TTL, .min_len = 1, .min = 0,
-     .max = 255},                           /* kept,
-                                               later */
+     .max = 255},                           /* UDP: kept, as the kernel */
     BIT(IP_CHECKSUM, SOCK_BIT_CHECKSUM, 0), /* kept */
     BIT(IP_BIND_ADDRESS_NO_PORT, SOCK_BIT_BIND_NO_PORT, 0),
     {IP_RECVFRAGSIZE, OPT_UDP, OPT_BIT, SOCK_BIT_RECVFRAGSIZE, .min = INT_MIN,

@@ -277,6 +277,18 @@ static int set_invalid(struct sock *so, const struct sock_opt *opt, const void *
     return -EINVAL;
 }
 
+/* TCP_MD5SIG (RFC 2385): signatures are not made; so no key can be given for a peer. */
+static int set_md5(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
+{
+    struct tcp_md5sig key;
+    struct sockaddr_storage peer;
+    if (len < sizeof(key))
+        return -EINVAL;
+    memcpy(&key, val, sizeof(key));
+    memcpy(&peer, &key.tcpm_addr, sizeof(peer));
+    return peer.ss_family == so->domain ? -ENOPROTOOPT : -EINVAL;
+}
+
 static int set_queue_seq(struct sock *so, const struct sock_opt *opt, const void *val,
                          socklen_t len)
 {
@@ -342,8 +354,8 @@ const struct sock_opt sock_opt_tcp[] = {
     BYTES(TCP_INFO, 4, NULL, get_info),
     FN(TCP_QUICKACK, set_quickack, get_quickack),
     BYTES(TCP_CONGESTION, 0, set_congestion, get_congestion),
-    FN(TCP_MD5SIG, set_invalid, NULL),
-    FN(TCP_MD5SIG_EXT, set_invalid, NULL),
+    BYTES(TCP_MD5SIG, 4, set_md5, NULL),
+    BYTES(TCP_MD5SIG_EXT, 4, set_md5, NULL),
     BIT01(TCP_THIN_LINEAR_TIMEOUTS, SOCK_BIT_THIN_LINEAR),
     FN(TCP_THIN_DUPACK, set_thin_dupack, get_int_zero),
     CONFIG(TCP_USER_TIMEOUT, user_timeout_ms, 1, 0, INT_MAX),

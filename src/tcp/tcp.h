@@ -102,10 +102,11 @@ struct tcp_config {
     uint8_t syn_retries;                  /* default 6; a listener's SYN,ACKs then have 5 */
     uint8_t defer_accept;                 /* TCP_DEFER_ACCEPT, as a number of SYN,ACKs; 0: off */
     uint8_t ttl, tos;
-    uint8_t mtu_discover;             /* enum pmtudisc */
-    bool recverr;                     /* IP_RECVERR: ICMP errors are told of at once */
-    bool save_syn;                    /* TCP_SAVE_SYN: a listener keeps the headers of SYNs */
-    uint16_t user_mss;                /* TCP_MAXSEG, 0: none */
+    uint8_t min_ttl;      /* IP_MINTTL: what came from further away is not looked at (RFC 5082) */
+    uint8_t mtu_discover; /* enum pmtudisc */
+    bool recverr;         /* IP_RECVERR: ICMP errors are told of at once */
+    bool save_syn;        /* TCP_SAVE_SYN: a listener keeps the headers of SYNs */
+    uint16_t user_mss;    /* TCP_MAXSEG, 0: none */
     uint32_t user_timeout_ms;         /* RFC 5482, TCP_USER_TIMEOUT; 0: default */
     uint32_t linger2_ms;              /* FIN_WAIT_2 without owner; default 60,000; 0: none */
     uint32_t rto_min_us, rto_max_ms;  /* TCP_RTO_MIN_US, TCP_RTO_MAX_MS; 200,000 and 120,000 */

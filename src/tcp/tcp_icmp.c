@@ -46,7 +46,8 @@ void tcp_icmp_error(struct tcp *tcp, const struct icmp_error *e)
     remote.port = get_be16(e->l4 + 2);
     seq = get_be32(e->l4 + 4);
     pcb = tcp_flow_find(tcp, &local, &remote);
-    if (!pcb || pcb->state == TCP_TIME_WAIT || !seq_in(seq, pcb->snd_una, tcp_flight(pcb)))
+    if (!pcb || pcb->state == TCP_TIME_WAIT || e->ttl < pcb->conf.min_ttl ||
+        !seq_in(seq, pcb->snd_una, tcp_flight(pcb)))
         return;
     tcp->current = pcb;
     if (e->err == EMSGSIZE) {

@@ -257,12 +257,16 @@ void tcp_input(struct tcp *tcp, const struct ip_packet *pkt)
     if (pcb && pcb->conf.nif && pkt->nif != pcb->conf.nif)
         pcb = NULL; /* SO_BINDTODEVICE */
     if (pcb) {
+        if (pkt->ttl < pcb->conf.min_ttl)
+            return; /* RFC 5082 3 */
         tcp->current = pcb;
         tcp_info_received(pcb, &seg);
         tcp_input_flow(tcp, pcb, &seg);
         return;
     }
     pcb = tcp_port_listener(tcp, pkt->nif, &local, &remote);
+    if (pcb && pkt->ttl < pcb->conf.min_ttl)
+        return;
     if (pcb)
         tcp_listen_input(tcp, pcb, &seg, NULL);
     else if (is_ours_to_refuse(tcp, pkt, &local))

@@ -49,6 +49,7 @@ void call_state_ports(void);
 void call_state_backlog(void);
 void call_state_urgent(void);
 void call_state_lowat(void);
+void call_state_loopback(void);
 
 /* call_error.c */
 void call_error_udp(void);

@@ -416,6 +416,32 @@ void call_state_urgent(void)
     urgent_in(1);
 }
 
+/* ---- an interface that is not the stack's ---- */
+
+void call_state_loopback(void)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        int s = kind ? udp() : tcp(), t = kind ? udp() : tcp(), index = 1;
+        char b[10];
+        R(setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+        R(setsockopt(t, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)));
+        R(opt_int(t, SOL_SOCKET, SO_BINDTOIFINDEX));
+        R(bind_to(s, "127.0.0.1", 4350));
+        R(kind ? 0 : listen(s, 1));
+        R(conn_to(t, "127.0.0.1", 4350));
+        R(send(t, "abc", 3, 0));
+        int a = kind ? s : accept(s, NULL, NULL);
+        R(recv(a, b, 10, 0));
+        close(s);
+        close(t);
+        close(a);
+        s = kind ? udp() : tcp();
+        R(setsockopt(s, SOL_SOCKET, SO_BINDTODEVICE, "none", 5));
+        R(conn_to(s, peer_ip, 7));
+        close(s);
+    }
+}
+
 /* ---- how much wakes a reader ---- */
 
 void call_state_lowat(void)

@@ -24,6 +24,7 @@ int main(int argc, char **argv)
         {"backlog", call_state_backlog},
         {"urgent data", call_state_urgent},
         {"SO_RCVLOWAT", call_state_lowat},
+        {"another device, loopback", call_state_loopback},
         {"errors of UDP", call_error_udp},
         {"errors of TCP", call_error_tcp},
         {"MSG_ZEROCOPY", call_error_zerocopy},

@@ -195,6 +195,34 @@ SCRIPT(syn_without_timestamps_is_challenged, TS_OPEN, IN(.f = SYN, .seq = 700000
        OUT(.f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_ecr = 1010), IN(.f = RST, .seq = 1),
        STATE(TCP_CLOSED))
 
+/* RFC 5082 3: IP_MINTTL. Everything here comes with a TTL of 64. */
+static void min_ttl(struct script *s, uint8_t ttl)
+{
+    if (s->pcb)
+        tcp_config(s->pcb)->min_ttl = ttl;
+    if (s->listener)
+        tcp_config(s->listener)->min_ttl = ttl;
+}
+static void min_ttl_64(struct script *s)
+{
+    min_ttl(s, 64);
+}
+static void min_ttl_65(struct script *s)
+{
+    min_ttl(s, 65);
+}
+static void icmp_from_afar(struct script *s)
+{
+    script_icmp(s, 0, ICMP_UNREACHABLE, ICMP_UNREACH_PORT, 0);
+}
+SCRIPT(from_too_far_away, PASSIVE_OPEN, DO(min_ttl_65), IN(.f = ACK, .seq = 1, .ack = 1, .len = 10),
+       IN(.f = RST, .seq = 1), STATE(TCP_ESTABLISHED), DO(min_ttl_64),
+       IN(.f = ACK, .seq = 1, .ack = 1, .len = 10), OUT(.f = ACK, .seq = 1, .ack = 11), RECV(10))
+SCRIPT(listener_does_not_answer_far_away, LISTEN(1), DO(min_ttl_65), IN(.f = SYN, .mss = 1460),
+       PCBS(1), DO(min_ttl_64), IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .ack = 1))
+SCRIPT(icmp_from_too_far_away, CONNECT(0), OUT(.f = SYN), DO(min_ttl_65), DO(icmp_from_afar),
+       STATE(TCP_SYN_SENT), DO(min_ttl_64), DO(icmp_from_afar), STATE(TCP_CLOSED))
+
 Suite *input_suite(void)
 {
     Suite *s = suite_create("input");
@@ -241,6 +269,9 @@ Suite *input_suite(void)
     tcase_add_test(t, timestamps_wrap);
     tcase_add_test(t, segment_without_timestamps_is_dropped);
     tcase_add_test(t, syn_without_timestamps_is_challenged);
+    tcase_add_test(t, from_too_far_away);
+    tcase_add_test(t, listener_does_not_answer_far_away);
+    tcase_add_test(t, icmp_from_too_far_away);
     suite_add_tcase(s, t);
     return s;
 }
