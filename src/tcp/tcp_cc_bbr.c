@@ -21,15 +21,15 @@
  * heeded. The state is large, so that it is an object of its own, which only connections with BBR
  * have.
  *
- * Beside flows that keep the queue full whatever is lost, BBR's first version above all, two of the
- * draft's rules give way for good, and are left here. DOWN would wait for a queue that others fill
- * again at once, at 0.9 until the next probing: it takes no longer than its own queue. And a flow
- * that has just been outrun (a tenth less bandwidth in this cycle than in the last) would end each
- * UP at its first ACKs, for losses of what REFILL sent: such a flow is judged by what it sent while
- * probing. What keeps it a little below an equal share all the same is meant so: it leaves 15 % of
- * inflight_hi to others while it cruises, and yields to more than 2 % of losses, which the first
- * version ignores. To tolerate what that version causes would cost the peace among flows of this
- * kind (see is_queue_seen()).
+ * Beside flows that keep the queue full whatever is lost, BBR's first version above all, three of
+ * the draft's rules give way for good, and are left here. DOWN would wait for a queue that others
+ * fill again at once, at 0.9 until the next probing: it takes no longer than its own queue. And a
+ * flow that has just been outrun (a tenth less bandwidth in this cycle than in the last) would end
+ * each UP at its first ACKs, for losses of what REFILL sent, and leave 15 % of inflight_hi to those
+ * who outran it: such a flow is judged by what it sent while probing, and leaves nothing. It still
+ * gets less than an equal share (17 of 47 Mbit/s beside the first version through a queue of one
+ * product of rate and delay), for it yields to more than 2 % of losses, which that one ignores. To
+ * tolerate what that one causes would cost the peace among flows of this kind (is_queue_seen()).
  */
 #include <linux/inet_diag.h>
 

@@ -79,13 +79,20 @@ uint64_t tcp_cc_bbr_inflight(const struct tcp_pcb *pcb, const struct tcp_bbr *b,
     return tcp_cc_bbr_quantize(pcb, b, tcp_cc_bbr_bdp(pcb, b, bw, gain));
 }
 
+/* Have others taken bandwidth from us since the last probing? */
+static bool is_outrun(const struct tcp_bbr *b)
+{
+    return b->bw_filter[1] < percent(b->bw_filter[0], KEPT_PCT);
+}
+
 uint64_t tcp_cc_bbr_with_headroom(const struct tcp_pcb *pcb, const struct tcp_bbr *b)
 {
     uint64_t headroom, least = tcp_cc_bbr_min_cwnd(pcb);
 
     if (b->inflight_hi == BBR_INF)
         return BBR_INF;
-    headroom = u64_max(percent(b->inflight_hi, HEADROOM_PCT), pcb->snd_mss);
+    headroom =
+        is_outrun(b) ? pcb->snd_mss : u64_max(percent(b->inflight_hi, HEADROOM_PCT), pcb->snd_mss);
     if (b->inflight_hi < headroom + least)
         return least;
     return b->inflight_hi - headroom;
@@ -163,9 +170,7 @@ bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_bbr *b,
 
 bool tcp_cc_bbr_is_judging(const struct tcp_bbr *b)
 {
-    bool outrun = b->bw_filter[1] < percent(b->bw_filter[0], KEPT_PCT);
-
-    return b->bw_probe_samples && !(outrun && b->ack_phase == BBR_ACKS_PROBE_STARTING);
+    return b->bw_probe_samples && !(b->ack_phase == BBR_ACKS_PROBE_STARTING && is_outrun(b));
 }
 
 /* ---- rounds and signals ---- */

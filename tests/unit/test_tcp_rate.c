@@ -366,6 +366,10 @@ START_TEST(the_outrun_are_judged_later)
     ck_assert(tcp_cc_bbr_is_judging(model()));
     model()->bw_probe_samples = false;
     ck_assert(!tcp_cc_bbr_is_judging(model()));
+    model()->inflight_hi = 100000; /* and they leave nothing to others but a segment */
+    ck_assert_uint_eq(tcp_cc_bbr_with_headroom(w.pcb, model()), 99000);
+    model()->bw_filter[1] = 900000;
+    ck_assert_uint_eq(tcp_cc_bbr_with_headroom(w.pcb, model()), 85000);
 }
 END_TEST
 
