@@ -297,6 +297,7 @@ struct tcp_pcb {
     bool partial_seen;     /* in this recovery: its timer was restarted once (RFC 6582 3.2) */
     bool tlp_on;           /* a tail loss probe is out ... */
     bool tlp_again;        /* ... and was nothing new */
+    bool tlp_patient;      /* one was not needed */
     bool ack_now;          /* an ACK goes out at the end of the batch */
     bool output_due;       /* so does what the window has room for now */
     bool doomed;    /* a process died while changing it: CLOSED, and its slow timer does the rest */

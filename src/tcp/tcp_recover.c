@@ -28,7 +28,7 @@ void tcp_recover_init(struct tcp_pcb *pcb)
     pcb->recover = pcb->iss;
     pcb->recovery = TCP_RECOVERY_NONE;
     pcb->frto = TCP_FRTO_OFF;
-    pcb->undo.on = pcb->tlp_on = false;
+    pcb->undo.on = pcb->tlp_on = pcb->tlp_patient = false;
     pcb->rto_at_us = pcb->reo_at_us = pcb->pto_at_us = 0;
     tcp_rack_init(pcb);
 }

@@ -2,10 +2,15 @@
  * Tail loss probe (RFC 8985 7): when nothing was heard for two round trips, one more segment goes
  * out, new or the last one again, so that its ACK tells of lost tails long before the
  * retransmission timeout would, and without its price.
+ *
+ * The ACK of a single segment may be delayed. Peers hold it for 40 ms, or 50, and Linux for up to a
+ * round trip, all of which fits in what is waited for at first; those that hold it for longer are
+ * known after one probe that they did not need, and then have the 200 ms that Linux waits always.
  */
 #include "tcp/tcp_int.h"
 
-#define TIMEOUT_MIN_US 2000u /* the grain of the clock of RFC 8985 7.2, as Linux */
+#define TIMEOUT_MIN_US 2000u  /* the grain of the clock of RFC 8985 7.2, as Linux */
+#define ACK_DELAY_US   60000u /* TLP.max_ack_delay */
 
 /* 7.2: not in recovery, and not while something is SACKed. */
 static bool is_wanted(const struct tcp_pcb *pcb)
@@ -24,7 +29,7 @@ void tcp_tlp_schedule(struct tcp *tcp, struct tcp_pcb *pcb)
     if (pcb->srtt_us) { /* TLP_calc_PTO() */
         pto = 2 * (uint64_t)pcb->srtt_us;
         if (tcp_flight(pcb) <= pcb->snd_mss)
-            pto += TCP_RTO_MIN_US; /* TLP.max_ack_delay, as Linux */
+            pto += pcb->tlp_patient ? TCP_RTO_MIN_US : ACK_DELAY_US;
         else
             pto += TIMEOUT_MIN_US;
     }
@@ -79,6 +84,7 @@ void tcp_tlp_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a
     /* TLP_process_ack(): a new segment that was acknowledged repaired nothing; a second one that
      * the peer had already, neither. */
     if (!pcb->tlp_again || a->dsack_tlp) {
+        pcb->tlp_patient = pcb->tlp_patient || a->dsack_tlp;
         pcb->tlp_on = false;
     } else if (seq_gt(ack, pcb->tlp_end)) {
         /* The probe repaired a loss: 7.4.2, as after a recovery. */
@@ -92,5 +98,6 @@ void tcp_tlp_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a
         }
     } else if (a->dup && !a->sacked) {
         pcb->tlp_on = false; /* both arrived, and the peer has no D-SACK */
+        pcb->tlp_patient = true;
     }
 }

@@ -161,8 +161,8 @@ SCRIPT(timeout_leaves_what_is_sacked, TEN_OUT, SACK(MS(10), 0, R(1, 2)), SEG_AT(
        SEG_AT(MS(210), 0), ACKED(MS(10), 2), SEG(2), SEG(3))
 
 /* RFC 8985 6.3: what was sent a moment ago is not lost yet. */
-SCRIPT(timeout_leaves_what_is_young, SACK_OPEN, SEND(1460), LAST_AT(0, 0), QUIET(MS(205)),
-       SEND(1460), LAST_AT(0, 1), LAST_AT(MS(5), 1), SEG_AT(MS(210), 0))
+SCRIPT(timeout_leaves_what_is_young, SACK_OPEN, SEND(1460), LAST_AT(0, 0), LAST_AT(MS(80), 0),
+       QUIET(MS(205)), SEND(1460), LAST_AT(0, 1), SEG_AT(MS(5), 0), ACKED(MS(10), 2), QUIET(SEC(1)))
 
 /* RFC 2018 8: the peer has thrown away what it had SACKed: it acknowledges up to there only. */
 SCRIPT(reneging, TEN_OUT, SACK(MS(10), 0, R(1, 10)), SEG(0), ACKED(MS(10), 1), SEG_AT(MS(10), 1),
@@ -173,19 +173,27 @@ SCRIPT(reneging, TEN_OUT, SACK(MS(10), 0, R(1, 10)), SEG(0), ACKED(MS(10), 1), S
 /* RFC 8985 7 */
 SCRIPT(probe_is_the_last_segment, TEN_OUT, LAST_AT(MS(22), 9), SEG_AT(MS(210), 0))
 SCRIPT(probe_is_new_if_it_can_be, TEN_OUT_AND_MORE, SEG_AT(MS(22), 10), SEG_AT(MS(210), 0))
-/* RFC 8985 7.2: the last segment of a round trip may wait for a delayed ACK. */
+/* RFC 8985 7.2: the last segment of a round trip may wait for a delayed ACK, 60 ms by guess ... */
 SCRIPT(probe_of_a_single_segment, SACK_OPEN, SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
-       OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       OUT_AT(MS(80), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
        OUT_AT(MS(210), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
        OUT_AT(MS(420), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100))
+/* ... and as long as the timeout when a peer has shown that it delays them for longer. */
+SCRIPT(probe_learns_of_slow_acks, SACK_OPEN, SEND(100),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       OUT_AT(MS(80), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       IN_AT(MS(9), .f = ACK, .seq = 1, .ack = 101),
+       IN_AT(MS(1), .f = ACK, .seq = 1, .ack = 101, .sack = {{1, 101}}, .nsack = 2), SEND(100),
+       OUT(.f = ACK | PSH, .seq = 101, .ack = 1, .len = 100),
+       OUT_AT(MS(210), .f = ACK | PSH, .seq = 101, .ack = 1, .len = 100))
 /* 7.4: the probe's SACK shows the lost tail. */
 SCRIPT(probe_finds_a_lost_tail, TEN_OUT, ACKED(MS(10), 7), LAST_AT(MS(22), 9),
        SACK(MS(10), 7, R(9, 10)), SEG(7), SACK(MS(10), 8, R(9, 10)), SEG(8), ACKED(MS(10), 10),
        QUIET(SEC(1)))
 /* 7.4.2: it repaired a loss, which shows when more is acknowledged: as after a recovery. */
-SCRIPT(probe_repairs_a_loss, TEN_OUT, ACKED(MS(10), 9), LAST_AT(MS(22) + MS(200) - MS(12), 9),
-       ACKED(MS(10), 10), SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11), DO(cwnd_is_small))
+SCRIPT(probe_repairs_a_loss, TEN_OUT, ACKED(MS(10), 9), LAST_AT(MS(80), 9), ACKED(MS(10), 10),
+       SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11), DO(cwnd_is_small))
 /* It repaired nothing: both arrived. */
 SCRIPT(probe_was_not_needed, TEN_OUT, LAST_AT(MS(22), 9), ACKED(MS(1), 10),
        SACK(MS(10), 10, R(9, 10)), SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11),
@@ -284,6 +292,7 @@ Suite *rack_suite(void)
     tcase_add_test(t, probe_is_the_last_segment);
     tcase_add_test(t, probe_is_new_if_it_can_be);
     tcase_add_test(t, probe_of_a_single_segment);
+    tcase_add_test(t, probe_learns_of_slow_acks);
     tcase_add_test(t, probe_finds_a_lost_tail);
     tcase_add_test(t, probe_repairs_a_loss);
     tcase_add_test(t, probe_was_not_needed);
