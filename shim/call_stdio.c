@@ -24,6 +24,7 @@ struct stream {
 
 static struct stream *streams; /* those that are open */
 static struct lock streams_lock;
+static bool program_ends; /* streams_flush() is in the list without its lock: it stays as it is */
 
 static void *cookie_of(int fd)
 {
@@ -63,7 +64,7 @@ static void forget(int fd, const FILE *file)
     struct stream **p = &streams;
     while (*p && ((*p)->fd != fd || (file && (*p)->file != file)))
         p = &(*p)->next;
-    struct stream *s = *p;
+    struct stream *s = program_ends ? NULL : *p;
     if (s)
         *p = s->next;
     lock_give(&streams_lock);
@@ -222,8 +223,8 @@ void streams_follow(int fd)
 void streams_flush(void)
 {
     lock_take(&streams_lock);
-    struct stream *s = streams;
-    streams = NULL;
+    struct stream *s = program_ends ? NULL : streams;
+    program_ends = true;
     lock_give(&streams_lock);
     for (; s; s = s->next) {
         if (__fpending(s->file) == 0 || ftrylockfile(s->file) != 0)
