@@ -106,7 +106,7 @@ short_row()
     done
 }
 
-# pair KIND: two flows from a to b, the first of them of KIND; their rates and Jain's index
+# pair KIND CC KIND CC: two flows from a to b at once; their rates and Jain's index
 pair()
 {
     bridge -d 10 -b 50 -q 125000
@@ -118,7 +118,7 @@ pair()
     done
     host_bg a "$1" timeout $((FAIR_TIME + 20)) "$bench" source 192.0.2.2 $port "$2" 2>>"$TMP/errors"
     source0=$STARTED
-    host_bg a kernel timeout $((FAIR_TIME + 20)) "$bench" source 192.0.2.2 $((port + 1)) "$2" 2>>"$TMP/errors"
+    host_bg a "$3" timeout $((FAIR_TIME + 20)) "$bench" source 192.0.2.2 $((port + 1)) "$4" 2>>"$TMP/errors"
     source1=$STARTED
     # shellcheck disable=SC2154
     wait "$sink1" 2>/dev/null
@@ -127,20 +127,27 @@ pair()
     stop "$source1"
     # shellcheck disable=SC2154
     stop "$sink0"
-    awk -v cc="$2" -v kind="$1" -v x="$(number "$TMP/fair0")" -v y="$(number "$TMP/fair1")" 'BEGIN {
+    awk -v name="fair share, $(called "$1") $2, $(called "$3") $4" -v x="$(number "$TMP/fair0")" \
+        -v y="$(number "$TMP/fair1")" 'BEGIN {
         if (x == "nan" || y == "nan") exit
-        printf "%-44s %-6s %9.2f and the kernel'"'"'s %.2f Mbit/s, Jain %.3f\n",
-            "fair share, " (kind == "shim" ? "libshim" : "kernel") " and kernel", cc, x / 1e6, y / 1e6,
+        printf "%-51s %9.2f and %.2f Mbit/s, Jain %.3f\n", name, x / 1e6, y / 1e6,
             (x + y) ^ 2 / (2 * (x ^ 2 + y ^ 2)) }'
 }
 
+called() { if [ "$1" = shim ]; then echo libshim; else echo kernel; fi; }
+
+# Each algorithm beside itself; and BBR beside CUBIC, where ours should leave no less than the kernel's does.
 fair_row()
 {
     grep -qE "$ROWS" <<<"fair share" || return 0
     for cc in $CCS; do
-        pair kernel "$cc"
-        pair shim "$cc"
+        pair kernel "$cc" kernel "$cc"
+        pair shim "$cc" kernel "$cc"
+        pair shim "$cc" shim "$cc"
     done
+    grep -qw bbr <<<"$CCS" || return 0
+    pair kernel bbr kernel cubic
+    pair shim bbr kernel cubic
 }
 
 printf '%-44s %-6s %9s %18s %18s\n' "$(nproc) CPUs, $RUNS runs of $TIME s, medians" "" kernel sending receiving
