@@ -201,6 +201,13 @@ void stack_proc_remove(struct stack *st, struct proc *p)
     slab_free(&st->procs, p);
 }
 
+void stack_ring_all(struct stack *st)
+{
+    for (struct proc *p = slab_next(&st->procs, NULL); p; p = slab_next(&st->procs, p))
+        if (!list_empty(&p->fired))
+            p->doorbell = st->any_doorbell = true;
+}
+
 /* ---- the netstat view ---- */
 
 static void list_tcp(struct stack *st, void (*fn)(void *arg, const struct stack_row *row),

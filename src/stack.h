@@ -47,6 +47,9 @@ void stack_list(struct stack *st, void (*fn)(void *arg, const struct stack_row *
 struct proc *stack_proc_add(struct stack *st, int32_t pid);
 /* The process is gone: its waiters are freed. Its sockets stay (others may hold them). */
 void stack_proc_remove(struct stack *st, struct proc *p);
+/* Every process with waiters that fired is to be told: one that was to tell it may have died over
+ * it. */
+void stack_ring_all(struct stack *st);
 
 /* After a process died inside an entry: closes the entry, resets what was being changed, rebuilds
  * lists and free lists from the slabs. */

@@ -242,12 +242,13 @@ static bool wake(const struct wakes *wakes)
 static bool leave(bool *rang)
 {
     struct wakes wakes;
+    struct bells bells;
 
     stack_leave(engine.st);
     arm(stack_next_deadline(engine.st));
     if (engine.confined && engine.st->any_doorbell)
         engine_confined_nudge();
-    *rang = engine.st->any_doorbell && !engine.confined && engine_bell_ring_others();
+    *rang = engine.st->any_doorbell && !engine.confined && engine_bells_collect(&bells);
     if (!engine.confined && ++engine.tick >= TRIM_EVERY) {
         engine.tick = 0;
         arena_map_trim(engine.st->net.arena, TRIM_RUNS);
@@ -255,6 +256,8 @@ static bool leave(bool *rang)
     bool more = collect(&wakes);
     unlock();
     bool needed = wake(&wakes);
+    if (*rang)
+        engine_bells_ring(&bells);
     while (more) {
         lock();
         more = collect(&wakes);

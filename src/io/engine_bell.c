@@ -41,20 +41,28 @@ void engine_on_bell(void)
     keeper_hello_again();
 }
 
-bool engine_bell_ring_others(void)
+bool engine_bells_collect(struct bells *bells)
 {
-    struct sockaddr_un un;
-    bool rang = false;
     struct stack *st = engine.st;
-    st->any_doorbell = false;
+    bells->n = 0;
     for (struct proc *p = slab_next(&st->procs, NULL); p; p = slab_next(&st->procs, p)) {
         if (!p->doorbell || p == engine.proc)
             continue;
+        if (bells->n == BELLS_MAX)
+            return true;
         p->doorbell = false;
-        socklen_t len = engine_bell_name(p->id, &un);
+        bells->id[bells->n++] = p->id;
+    }
+    st->any_doorbell = false;
+    return bells->n > 0;
+}
+
+void engine_bells_ring(const struct bells *bells)
+{
+    struct sockaddr_un un;
+    for (uint32_t i = 0; i < bells->n; i++) {
+        socklen_t len = engine_bell_name(bells->id[i], &un);
         (void)sendto(engine.fds[LOOP_DOORBELL], "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
                      (struct sockaddr *)&un, len);
-        rang = true;
     }
-    return rang;
 }

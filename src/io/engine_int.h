@@ -141,7 +141,14 @@ int engine_bell_open(void); /* descriptor or -errno */
 socklen_t engine_bell_name(uint32_t id,
                            struct sockaddr_un *un); /* of the process with this proc.id */
 void engine_on_bell(void);
-/* Rings the bells of the other processes whose waiters fired; were there any? Within an entry. */
-bool engine_bell_ring_others(void);
+#define BELLS_MAX 64u
+struct bells {
+    uint32_t n;
+    uint32_t id[BELLS_MAX]; /* of processes */
+};
+/* Within an entry: the other processes whose waiters fired; true if there are any. To be rung when
+ * the lock was given back, which those who are woken want first of all. */
+bool engine_bells_collect(struct bells *bells);
+void engine_bells_ring(const struct bells *bells);
 
 #endif

@@ -145,16 +145,6 @@ static bool is_set(const uint32_t *word)
     return __atomic_load_n(word, __ATOMIC_SEQ_CST) != 0;
 }
 
-/* Lets the other thread of this core go ahead, in a loop that waits. */
-static void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* Looks for frames for a while before sleeping (SHIM_BUSY_POLL). True when one came. */
 static bool busy_poll(const uint32_t *word, uint64_t deadline_us)
 {
@@ -167,7 +157,7 @@ static bool busy_poll(const uint32_t *word, uint64_t deadline_us)
     while (!link_packet_ready(engine.link) && !is_set(word)) {
         if (clock_now_us() >= end)
             return false;
-        relax();
+        robust_relax();
     }
     return true;
 }

@@ -200,6 +200,7 @@ static void member_gone(uint32_t id)
     p = proc_of(st, id);
     if (p != NULL)
         stack_proc_remove(st, p);
+    stack_ring_all(st);
     engine_leave();
     take_closed_over(id);
     keeper_guards_hurry(clock_now_us());

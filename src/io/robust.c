@@ -20,6 +20,9 @@
 #include "io/clock.h"
 
 #define LOOK_US 50000u
+/* The lock is held for a few microseconds: as long as it takes to go to sleep and be woken. */
+#define SPINS      20
+#define SPIN_LOOPS 20
 
 int robust_init(struct robust *r)
 {
@@ -35,10 +38,32 @@ int robust_init(struct robust *r)
     return -err;
 }
 
+void robust_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* What pthread_mutex_trylock() returns in the end. */
+static int spin(struct robust *r)
+{
+    int err = pthread_mutex_trylock(&r->mutex);
+
+    for (int i = 0; err == EBUSY && i < SPINS; i++) {
+        for (int k = 0; k < SPIN_LOOPS; k++)
+            robust_relax();
+        err = pthread_mutex_trylock(&r->mutex);
+    }
+    return err;
+}
+
 /* What pthread_mutex_lock() returns, but for ETIMEDOUT at until_us. */
 static int lock_until(struct robust *r, uint64_t until_us)
 {
-    int err = pthread_mutex_trylock(&r->mutex);
+    int err = spin(r);
 
     if (err != EBUSY)
         return err;

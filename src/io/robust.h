@@ -26,4 +26,7 @@ int robust_lock_within(struct robust *r, uint64_t us);
 void robust_mended(struct robust *r);
 void robust_unlock(struct robust *r);
 
+/* Lets the other thread of this core go ahead, in a loop that waits. */
+void robust_relax(void);
+
 #endif

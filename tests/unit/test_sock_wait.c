@@ -69,6 +69,33 @@ START_TEST(fires_once_for_its_mask)
 }
 END_TEST
 
+/* A process that was about to ring died: the bells of those that had waiters fired ring again. */
+START_TEST(rings_again_after_a_death)
+{
+    uint32_t word = 0;
+    struct sock *a, *b, *listener = t_listener(80);
+    struct proc *idle = stack_proc_add(HOST_B->st, 99);
+    t_pair(listener, &a, &b);
+    drain(HOST_B);
+    struct waiter *in = watch(b, POLLIN, WAITER_THREAD, &word);
+    t_send(a, "x", 1, 0);
+    wire_us(50000);
+    HOST_B->proc->doorbell = HOST_B->st->any_doorbell = false;
+    stack_ring_all(HOST_B->st);
+    ck_assert(HOST_B->proc->doorbell);
+    ck_assert(HOST_B->st->any_doorbell);
+    ck_assert(!idle->doorbell);
+    drain(HOST_B);
+    stack_ring_all(HOST_B->st);
+    ck_assert(!HOST_B->st->any_doorbell);
+    sock_waiter_free(HOST_B->st, in);
+    stack_proc_remove(HOST_B->st, idle);
+    t_close(a);
+    t_close(b);
+    t_close(listener);
+}
+END_TEST
+
 START_TEST(errors_always_count)
 {
     struct linger l = {.l_onoff = 1};
@@ -207,6 +234,7 @@ TCase *test_sock_wait(void)
 {
     TCase *tc = world_tcase("wait");
     tcase_add_test(tc, fires_once_for_its_mask);
+    tcase_add_test(tc, rings_again_after_a_death);
     tcase_add_test(tc, errors_always_count);
     tcase_add_test(tc, close_detaches);
     tcase_add_test(tc, events);
