@@ -456,6 +456,8 @@ static void datagrams(void)
     a = at("203.0.113.5", 7);
     R(sendto(s, "x", 1, 0, (struct sockaddr *)&a, sizeof(a)));
     R(shutdown(s, SHUT_WR));
+    close(s); /* an answer to the broadcast may come any moment */
+    s = udp();
     conn_to(s, peer_ip, 7);
     R(shutdown(s, SHUT_WR));
     R(send(s, "x", 1, MSG_NOSIGNAL));
