@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
+public_libshim
 mkdir "$TMP/html" "$TMP/cgi"
 make_file "$TMP/html/big" $((20 * 1024 * 1024))
 echo "hello from apache" >"$TMP/html/hello"

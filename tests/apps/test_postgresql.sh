@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
+public_libshim
 bin=$(echo /usr/lib/postgresql/*/bin)
 data=$TMP/data
 chmod 755 "$TMP"

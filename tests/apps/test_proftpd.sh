@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
+public_libshim
 mkdir -p "$TMP/ftp/in"
 make_file "$TMP/ftp/big" 10000000
 make_file "$TMP/up" 3000000
