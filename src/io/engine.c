@@ -148,6 +148,8 @@ struct stack *engine_service_enter(void)
     if (__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
         renew();
     lock();
+    if (engine.loop)
+        __atomic_store_n(&engine.sh->entries, engine.sh->entries + 1, __ATOMIC_RELAXED);
     uint64_t now_us = clock_now_us();
     if (now_us >= engine.st->realtime_due_us) {
         engine.st->realtime_offset_us = clock_realtime_us() - (int64_t)now_us;

@@ -26,6 +26,7 @@ struct engine_shared {
     uint32_t ifindex;
     bool vnet;
     bool closed_lost; /* last-close events were lost */
+    uint32_t entries; /* that were not the housekeeper's */
     uint32_t calls;   /* entries that were not a service thread's, in all processes */
 };
 

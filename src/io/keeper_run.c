@@ -22,6 +22,13 @@
  * while there is one, both are done here. If there are none but such, the stack is run here
  * altogether.
  *
+ * Processes may be stopped, all of them (SIGSTOP, a debugger), and the peers must not notice. So
+ * while they run the stack, the housekeeper stands by: it waits for frames too, but as the last, so
+ * that the kernel wakes it only when nobody else sleeps there. Most often they are just awake, and
+ * will look themselves: then it rests for REST_US. If nobody has entered the stack since it looked
+ * last, it goes on for them, until somebody does. (One that was stopped within an entry has the
+ * lock.)
+ *
  * The last-close socket is one with that of the process that started us (its queue is shared), so
  * it is read here only when that process is gone: then nothing was missed, and nothing is done
  * twice. If events were lost, because a great many sockets were closed at once, and no process has
@@ -48,6 +55,7 @@
 #define GUEST_US           2000000u
 #define RUNNING_LOOK_US    2000u /* between looks at the guards while there is no process */
 #define ABANDONED_EVERY_US 500000u
+#define REST_US            250000u /* before it stands by again */
 
 /* What an event is of, in its data; above 2^32: a process. */
 enum { EVENT_MAIL, EVENT_LINK, EVENT_CLOSED, EVENT_DOOR, EVENT_PROCESS };
@@ -67,6 +75,10 @@ static struct keeper {
     uint32_t starter;  /* whose last-close socket ours is */
     bool starter_gone; /* so we read it */
     bool running;
+    bool stands_by;   /* rx is watched, as the last of all */
+    bool substitutes; /* nobody else seems to run the stack */
+    uint32_t entries; /* of others, when it looked last */
+    uint64_t rest_until_us;
     uint64_t next_look_us, next_abandoned_us; /* while running */
     uint64_t guest_until_us;                  /* somebody was let in, and has not said hello yet */
 } k;
@@ -122,8 +134,45 @@ static struct member *member_new(uint32_t id)
     return &k.members[k.nmembers++];
 }
 
+static void stand_by(bool yes)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = EVENT_LINK};
+
+    if (k.stands_by)
+        epoll_ctl(k.epfd, EPOLL_CTL_DEL, k.rx, NULL);
+    k.stands_by = yes && epoll_ctl(k.epfd, EPOLL_CTL_ADD, k.rx, &ev) == 0;
+}
+
+/* Has another process entered the stack since this was asked last? */
+static bool others_are_there(void)
+{
+    uint32_t entries = __atomic_load_n(&engine.sh->entries, __ATOMIC_RELAXED);
+    bool there = entries != k.entries;
+
+    k.entries = entries;
+    return there;
+}
+
+/* A round beside processes that should run the stack. True: it is to be run here, this time. */
+static bool look_after_others(bool frame)
+{
+    uint64_t now_us = clock_now_us();
+    bool rested = !k.stands_by && now_us >= k.rest_until_us;
+
+    if (!frame && !rested && !k.substitutes)
+        return false;
+    bool there = others_are_there();
+    k.substitutes = !there;
+    if (frame || rested) {
+        stand_by(!frame || !there);
+        k.rest_until_us = now_us + REST_US;
+    }
+    return frame || k.substitutes;
+}
+
 static void begin_to_run(void)
 {
+    stand_by(false);
     k.running = true;
     k.next_look_us = k.next_abandoned_us = 0;
     watch(k.rx, EVENT_LINK);
@@ -137,7 +186,8 @@ static void run_or_not(void)
     if (run && !k.running) {
         begin_to_run();
     } else if (!run && k.running) {
-        k.running = false;
+        k.running = k.substitutes = false;
+        k.rest_until_us = 0;
         epoll_ctl(k.epfd, EPOLL_CTL_DEL, k.rx, NULL);
     }
 }
@@ -369,7 +419,7 @@ static int timeout_ms(void)
 {
     uint64_t now_us = clock_now_us(), at_us = keeper_guards_deadline();
 
-    if (k.running || confined() > 0) {
+    if (k.running || k.substitutes || confined() > 0) {
         struct stack *st = engine_enter();
         uint64_t stack_us = stack_next_deadline(st);
         if (stack_us < at_us)
@@ -382,6 +432,8 @@ static int timeout_ms(void)
     }
     if (k.running && k.guest_until_us > now_us && k.guest_until_us < at_us)
         at_us = k.guest_until_us;
+    if (!k.running && !k.stands_by && k.rest_until_us < at_us)
+        at_us = k.rest_until_us;
     if (at_us == TIMER_NEVER)
         return -1;
     return at_us <= now_us ? 0 : (int)((at_us - now_us) / 1000 + 1);
@@ -399,7 +451,8 @@ static void hear(uint32_t id)
         member_gone(id);
 }
 
-static void handle(const struct epoll_event *ev)
+/* True: it is a frame. */
+static bool handle(const struct epoll_event *ev)
 {
     if (ev->data.u64 >> 32 == EVENT_PROCESS) {
         hear((uint32_t)ev->data.u64);
@@ -408,7 +461,8 @@ static void handle(const struct epoll_event *ev)
         engine_on_closed();
         engine_leave();
     }
-    /* Messages and frames are looked for in each round anyway. */
+    /* Messages are looked for in each round anyway. */
+    return ev->data.u64 == EVENT_LINK;
 }
 
 static void loop(void)
@@ -419,10 +473,12 @@ static void loop(void)
         int n = epoll_wait(k.epfd, ev, EVENTS_MAX, timeout_ms());
         while (read_message())
             continue;
+        bool frame = false;
         for (int i = 0; i < n; i++)
-            handle(&ev[i]);
+            frame |= handle(&ev[i]);
         (void)answer_door();
-        if (k.running || confined() > 0)
+        bool here = k.running || look_after_others(frame);
+        if (here || confined() > 0)
             run_stack();
         sweep_guards();
     } while (!is_done());
