@@ -75,9 +75,19 @@ extern struct engine engine;
  * somebody whom a frame would not have woken. */
 struct stack *engine_service_enter(void);
 bool engine_service_leave(void);
+/* The lock, for a thread that may go on: while the process is frozen, the freezing one alone. */
+void engine_lock(void);
+void engine_unlock(void);
 /* Drains the link; the callbacks of the loop. Within an entry. */
 void engine_on_link(void);
 void engine_on_timer(void);
+void engine_on_hostnet(void);
+
+/* ---- engine_start.c ---- */
+/* The record, the descriptors, the loop and the service thread of this process. 0 or -errno. */
+int engine_process_open(void);
+/* What engine_process_open() opened, but for the record in the arena. */
+void engine_process_close(void);
 /* The housekeeper's way in: it has no record among the family's processes, no loop and no thread,
  * and its timers are its own matter. closed_fd: last-close events, or -1; bell_fd: any AF_UNIX
  * datagram socket to ring others from. */
