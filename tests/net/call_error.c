@@ -127,6 +127,17 @@ static int send_to(int s, const char *ip, int port, size_t n)
     return r < 0 ? -errno : (int)r;
 }
 
+/* The pending error, once it is there. */
+static int error_comes(int s)
+{
+    int err = 0;
+    for (int ms = 0; ms < 5000 && !err; ms++) {
+        usleep(1000);
+        err = opt_int(s, SOL_SOCKET, SO_ERROR);
+    }
+    return err;
+}
+
 static void udp_unconnected(void)
 {
     int s = udp();
@@ -152,7 +163,7 @@ static void udp_unconnected(void)
     R(wait_for(s, POLLPRI) & POLLERR);
     R(send_to(s, "198.51.100.2", 7, 10));
     R(send_to(s, "198.51.100.2", 7, 10));
-    usleep(20000);
+    R(error_comes(s));
     show_room(s, MSG_ERRQUEUE, 0, 1024);
     R(now(s));
     R(opt_int(s, SOL_SOCKET, SO_ERROR));
@@ -228,7 +239,7 @@ static void udp_dual(void)
     inet_pton(AF_INET6, "::ffff:192.0.2.2", &a.sin6_addr);
     R(set_int(s, SOL_IPV6, IPV6_RECVERR, 1));
     R(sendto(s, "abc", 3, 0, (struct sockaddr *)&a, sizeof(a)));
-    usleep(20000); /* IPv4 asks for the other one */
+    usleep(300000); /* IPv4 asks for the other one */
     R(now(s));
     R(set_int(s, SOL_IP, IP_RECVERR, 1));
     R(sendto(s, "abc", 3, 0, (struct sockaddr *)&a, sizeof(a)));
@@ -290,7 +301,7 @@ void call_error_zerocopy(void)
     R(opt_int(s, SOL_SOCKET, SO_ERROR));
     for (int i = 0; i < 3; i++)
         R(send(s, b, 1000, MSG_ZEROCOPY));
-    usleep(50000);
+    usleep(300000);
     show(s, MSG_ERRQUEUE);
     show(s, MSG_ERRQUEUE);
     R(send(s, b, 0, MSG_ZEROCOPY));
@@ -341,7 +352,7 @@ void call_error_cmsg_in(void)
     with(s, SOL_SOCKET, SO_TIMESTAMP, 1);
     R(send(s, "abcdef", 6, 0));
     R(send(s, "abcdef", 6, 0));
-    usleep(20000);
+    usleep(300000);
     show_room(s, MSG_PEEK, 3, 30);
     show_room(s, MSG_PEEK | MSG_TRUNC, 3, 60);
     show_room(s, 0, 6, 17);

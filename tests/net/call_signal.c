@@ -90,12 +90,12 @@ static void with_info(int s, long band)
 {
     sigset_t set;
     siginfo_t info = {0};
-    struct timespec second = {1, 0};
+    struct timespec long_enough = {5, 0};
     sigemptyset(&set);
     sigaddset(&set, SIGRTMIN + 3);
     int r;
     do {
-        r = sigtimedwait(&set, &info, &second);
+        r = sigtimedwait(&set, &info, &long_enough);
     } while (r > 0 && info.si_band != band);
     R(r == SIGRTMIN + 3);
     R(info.si_fd == s);

@@ -376,7 +376,7 @@ static void urgent_in(int inlined)
     R(wait_for(s, POLLPRI) & POLLPRI);
     for (int ms = 0; ms < 2000 && inq(s) < 3; ms++)
         usleep(1000);
-    usleep(50000);
+    usleep(200000);
     R(inq(s));
     R(at_mark(s));
     R(recv(s, b, 2, 0));
@@ -400,7 +400,7 @@ static void urgent_in(int inlined)
     puppet_say(s, "o s 1 o s 1\n");
     for (int ms = 0; ms < 2000 && inq(s) < 1; ms++)
         usleep(1000);
-    usleep(50000);
+    usleep(200000);
     R(recv(s, b, 20, 0));
     R(recv(s, b, 20, MSG_DONTWAIT));
     R(at_mark(s));
