@@ -44,13 +44,23 @@ static void print_in(const char *what, const struct sockaddr *sa)
         printf(" %s family %d", what, sa->sa_family);
 }
 
+/* What c holds of a struct of max bytes at *out, from its byte at on; the rest is 0. */
+static void take(const struct cmsghdr *c, size_t at, void *out, size_t max)
+{
+    size_t n = c->cmsg_len - CMSG_LEN(0);
+
+    n = n > at ? n - at : 0;
+    memset(out, 0, max);
+    memcpy(out, CMSG_DATA(c) + at, n < max ? n : max);
+}
+
 static void print_error(const struct cmsghdr *c)
 {
     struct sock_extended_err ee;
-    struct sockaddr_in6 offender = {0};
-    size_t room = c->cmsg_len - CMSG_LEN(sizeof(ee));
-    memcpy(&ee, CMSG_DATA(c), sizeof(ee));
-    memcpy(&offender, CMSG_DATA(c) + sizeof(ee), room < sizeof(offender) ? room : sizeof(offender));
+    struct sockaddr_in6 offender;
+
+    take(c, 0, &ee, sizeof(ee));
+    take(c, sizeof(ee), &offender, sizeof(offender));
     printf(" %s origin %d type %d code %d info %u data %u", err_name((int)ee.ee_errno),
            ee.ee_origin, ee.ee_type, ee.ee_code, ee.ee_info, ee.ee_data);
     print_in("by", (struct sockaddr *)&offender);
@@ -64,7 +74,7 @@ static bool is_soon(time_t sec)
 static void print_cmsg(const struct cmsghdr *c)
 {
     size_t n = c->cmsg_len - CMSG_LEN(0);
-    struct timeval tv = {0};
+    struct timeval tv;
     struct in_pktinfo info;
     struct sockaddr_in in;
     printf("    cmsg %d %d, %zu bytes:", c->cmsg_level, c->cmsg_type, n);
@@ -72,14 +82,14 @@ static void print_cmsg(const struct cmsghdr *c)
         (c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR)) {
         print_error(c);
     } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type != SO_RXQ_OVFL) {
-        memcpy(&tv, CMSG_DATA(c), n < sizeof(tv) ? n : sizeof(tv));
+        take(c, 0, &tv, sizeof(tv));
         printf(" %s", n < sizeof(tv) ? "cut" : is_soon(tv.tv_sec) ? "now" : "another time");
     } else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_PKTINFO) {
-        memcpy(&info, CMSG_DATA(c), sizeof(info));
+        take(c, 0, &info, sizeof(info));
         printf(" %s", inet_ntoa(info.ipi_addr));
         printf(" %s %d", inet_ntoa(info.ipi_spec_dst), info.ipi_ifindex);
     } else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_ORIGDSTADDR) {
-        memcpy(&in, CMSG_DATA(c), sizeof(in));
+        take(c, 0, &in, sizeof(in));
         printf(" %s:%d", inet_ntoa(in.sin_addr), ntohs(in.sin_port));
     } else {
         for (size_t i = 0; i < n && i < 32; i++)
