@@ -90,7 +90,7 @@ static int open_link(const struct config *c, char *why, size_t why_bytes)
 {
     struct hostnet_if hif;
     struct netif desc = {.up = true};
-    struct engine_heirloom h;
+    struct engine_heirloom h = {-1, -1, -1};
     int err = hostnet_find(c, &hif, why, why_bytes);
     if (err)
         return err;

@@ -52,11 +52,11 @@ int keeper_tell(enum keeper_word word, uint32_t value, int fd)
     UNIXSOCK_CONTROL(1) control = {0};
     struct msghdr msg = {.msg_name = &to, .msg_iov = &iov, .msg_iovlen = 1};
 
+    if (engine.confined)
+        return -EPERM;
     msg.msg_namelen = keeper_name(&to);
     if (fd >= 0)
         unixsock_attach(&msg, control.bytes, &fd, 1);
-    if (engine.confined)
-        return -EPERM;
     if (sendmsg(engine.fds[LOOP_DOORBELL], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return 0;
     int err = -errno;
