@@ -81,10 +81,8 @@ static int read_answer(int fd, struct engine_heirloom *h)
         return -ECONNREFUSED;
     if (n < (ssize_t)sizeof(a) || a.layout != layout())
         return -EPROTO;
-    const struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    if (a.verdict != DOOR_COME_IN || c == NULL || c->cmsg_len != CMSG_LEN(sizeof(fds)))
+    if (a.verdict != DOOR_COME_IN || !unixsock_take(&msg, fds, THINGS))
         return -EACCES;
-    memcpy(fds, CMSG_DATA(c), sizeof(fds));
     *h = (struct engine_heirloom){fds[0], fds[1], fds[2]};
     return 0;
 }

@@ -50,6 +50,7 @@
 #include "io/family.h"
 #include "io/guard.h"
 #include "io/keeper_int.h"
+#include "io/unixsock.h"
 
 #define EVENTS_MAX         32
 #define GUEST_US           2000000u
@@ -310,10 +311,7 @@ static bool read_message(void)
     const uint64_t *secret = engine.sh->keeper.secret;
     struct keeper_message m = {0};
     struct iovec iov = {&m, sizeof(m)};
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
+    UNIXSOCK_CONTROL(1) control;
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = control.bytes,
@@ -323,11 +321,7 @@ static bool read_message(void)
 
     if (n < 0)
         return errno == EINTR;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c != NULL; c = CMSG_NXTHDR(&msg, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-            c->cmsg_len == CMSG_LEN(sizeof(fd)))
-            memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-    }
+    (void)unixsock_take(&msg, &fd, 1);
     bool ours = n == (ssize_t)sizeof(m) && m.secret[0] == secret[0] && m.secret[1] == secret[1];
     if (!(ours && obey(&m, fd)) && fd >= 0)
         close(fd);

@@ -32,3 +32,15 @@ void unixsock_attach(struct msghdr *msg, void *control, const int *fds, size_t n
     c->cmsg_len = CMSG_LEN(n * sizeof(int));
     memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 }
+
+bool unixsock_take(struct msghdr *msg, int *fds, size_t n)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+            c->cmsg_len != CMSG_LEN(n * sizeof(int)))
+            continue;
+        memcpy(fds, CMSG_DATA(c), n * sizeof(int));
+        return true;
+    }
+    return false;
+}

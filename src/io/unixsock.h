@@ -2,6 +2,7 @@
 #ifndef SHIM_IO_UNIXSOCK_H
 #define SHIM_IO_UNIXSOCK_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -18,5 +19,8 @@ socklen_t unixsock_name(struct sockaddr_un *un, const char *format, ...)
     }
 /* Puts n descriptors into msg; control: the bytes of an UNIXSOCK_CONTROL(n) full of zeros. */
 void unixsock_attach(struct msghdr *msg, void *control, const int *fds, size_t n);
+/* Takes the n descriptors out of a received msg, now the caller's; false, and none is taken, when
+ * they are not as many. */
+bool unixsock_take(struct msghdr *msg, int *fds, size_t n);
 
 #endif
