@@ -77,12 +77,14 @@ void sock_error_drop(struct sock *so)
 
 void sock_error_purge(struct sock *so)
 {
-    int error = so->udp ? so->udp->error : 0; /* stays */
-    while (so->udp && udp_peek_error(so->udp))
-        udp_drop_first_error(&so->stack->udp, so->udp);
-    if (so->udp)
+    struct udp_error *e;
+    if (so->udp) {
+        int error = so->udp->error; /* stays */
+        while (udp_peek_error(so->udp))
+            udp_drop_first_error(&so->stack->udp, so->udp);
         so->udp->error = error;
-    for (struct udp_error *e; so->rare && (e = first_of_tcp(so));)
+    }
+    while ((e = first_of_tcp(so)))
         drop_of_tcp(so, e);
     if (so->rare)
         so->rare->zerocopy_first = so->rare->zerocopy_next;
