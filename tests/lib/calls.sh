@@ -2,8 +2,8 @@
 # Tables of calls, run on host A against the kernel and against the stack and compared: sourced (after net.sh and
 # apps.sh).
 #
-#   compare_calls PROGRAM NAME   one test, and another one that the kernel opened and carried nothing (unless
-#                                $LOOPBACK is set)
+#   compare_calls PROGRAM NAME ...   for each name one test, and another one that the kernel opened and carried
+#                                    nothing (but for those that end in "loopback")
 
 # Runs both; what they say differently is in "${lines[@]}".
 calls_differ()
@@ -20,12 +20,21 @@ calls_differ()
 
 compare_calls()
 {
+    local program=$1 name
+    shift
+    for name in "$@"; do
+        compare_case "$program" "$name"
+    done
+}
+
+compare_case()
+{
     local name=$2 lines count carried
     # What either does by time may differ when the machine stalls, but not twice.
     if calls_differ "$TOP_BUILDDIR/tests/net/$1" "$name"; then
         calls_differ "$TOP_BUILDDIR/tests/net/$1" "$name"
     fi
-    [ -n "$LOOPBACK" ] || is "$carried" "" "$name: the kernel opened and carried nothing"
+    [[ $name == *loopback ]] || is "$carried" "" "$name: the kernel opened and carried nothing"
     count=$(($(wc -l <"$TMP/kernel") - 2))
     if [ ${#lines[@]} -eq 0 ] && [ $count -gt 0 ]; then
         ok "$name: $count results as the kernel's"

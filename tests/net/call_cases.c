@@ -675,10 +675,7 @@ static void urgent(void)
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } cases[] = {
+    static const struct call_case cases[] = {
         {"creation", creation},
         {"unconnected stream", unconnected_stream},
         {"binding", binding},
@@ -695,15 +692,5 @@ int main(int argc, char **argv)
         {"dual stack names", call_dual_names},
         {"dual stack and loopback", call_dual_loopback},
     };
-    if (argc < 3)
-        return 2;
-    peer_ip = argv[1];
-    own_ip = argv[2];
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        if (argc > 3 && strcmp(argv[3], cases[i].name) != 0)
-            continue;
-        printf("%s\n", cases[i].name);
-        cases[i].run();
-    }
-    return 0;
+    return call_main(argc, argv, cases, sizeof(cases) / sizeof(*cases));
 }

@@ -31,6 +31,13 @@ int wait_for(int s, short events);
 int opt_int(int s, int level, int name);
 int set_int(int s, int level, int name, int v);
 
+struct call_case {
+    const char *name;
+    void (*run)(void);
+};
+/* What main() does: PEER OWN [CASE]. The exit status. */
+int call_main(int argc, char **argv, const struct call_case *cases, size_t n);
+
 /* call_dual.c */
 void call_dual(void);
 void call_dual_names(void);

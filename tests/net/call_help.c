@@ -84,3 +84,18 @@ int set_int(int s, int level, int name, int v)
 {
     return setsockopt(s, level, name, &v, sizeof(v));
 }
+
+int call_main(int argc, char **argv, const struct call_case *cases, size_t n)
+{
+    if (argc < 3)
+        return 2;
+    peer_ip = argv[1];
+    own_ip = argv[2];
+    for (size_t i = 0; i < n; i++) {
+        if (argc > 3 && strcmp(argv[3], cases[i].name) != 0)
+            continue;
+        printf("%s\n", cases[i].name);
+        cases[i].run();
+    }
+    return 0;
+}

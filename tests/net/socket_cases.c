@@ -4,17 +4,11 @@
  *
  * usage: socket_cases PEER OWN [CASE]     (addresses; PEER runs peer.py, and puppet.py on port 16)
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "call_cases.h"
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } cases[] = {
+    static const struct call_case cases[] = {
         {"options of new sockets", call_sweep_new},
         {"options of a listener", call_sweep_listening},
         {"options of a connection", call_sweep_tcp},
@@ -36,15 +30,5 @@ int main(int argc, char **argv)
         {"SO_MAX_PACING_RATE", call_info_pacing},
         {"signals", call_signals},
     };
-    if (argc < 3)
-        return 2;
-    peer_ip = argv[1];
-    own_ip = argv[2];
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        if (argc > 3 && strcmp(argv[3], cases[i].name) != 0)
-            continue;
-        printf("%s\n", cases[i].name);
-        cases[i].run();
-    }
-    return 0;
+    return call_main(argc, argv, cases, sizeof(cases) / sizeof(*cases));
 }
