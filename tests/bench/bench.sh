@@ -1,11 +1,12 @@
 #!/bin/bash
-# Bulk rate and round-trip time beside the kernel's over the same veth, in the same run, interleaved; medians of
-# RUNS (5), with the ratio to the kernel's. Host a is under test; host b is the peer.
+# Bulk rate, round-trip time and short connections beside the kernel's over the same veth, in the same run, interleaved;
+# medians of RUNS (5), with the ratio to the kernel's. Host a is under test; host b is the peer.
 #
-#   RUNS=5 BYTES=500000000 ROUND_TRIPS=20000 tests/bench/bench.sh
+#   RUNS=5 BYTES=500000000 ROUND_TRIPS=20000 CONNECTIONS=4000 ROWS=bulk,trip,connections,ack tests/bench/bench.sh
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/apps.sh"
-: "${RUNS:=5}" "${BYTES:=500000000}" "${ROUND_TRIPS:=20000}"
+: "${RUNS:=5}" "${BYTES:=500000000}" "${ROUND_TRIPS:=20000}" "${CONNECTIONS:=4000}"
+: "${ROWS:=bulk,trip,connections,ack}"
 bench=$TOP_BUILDDIR/tests/bench/bench_net
 net_pair
 port=6000
@@ -42,6 +43,23 @@ round_trip()
     wait "$other"
 }
 
+# Connections of a to b per second by so many threads, each with a request and an answer; WHO closes first. What is left
+# of them in TIME_WAIT goes before the next run, or there would be no ports.
+connect_rate()
+{
+    port=$((port + 1))
+    host_bg b "$2" "$TOP_BUILDDIR/tests/bench/bench_conn" serve $port
+    other=$STARTED
+    wait_port "$NS_B" $port
+    host a "$1" timeout 60 "$TOP_BUILDDIR/tests/bench/bench_conn" connect 192.0.2.2 $port "$CONNECTIONS" "$3" "$4"
+    stop "$other"
+    for ns in "$NS_A" "$NS_B"; do
+        for pid in $(ip netns pids "$ns"); do
+            kill -9 "$pid"
+        done
+    done 2>/dev/null
+}
+
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : "nan" }'; }
 
 # row NAME UNIT DIVISOR FUNCTION ARG...: measures kernel-kernel, shim-kernel, shim-shim in turn
@@ -61,12 +79,28 @@ row()
 }
 
 printf '%-28s %9s %18s %18s\n' "$(nproc) CPUs, $RUNS runs, medians" "kernel" "one end wrapped" "both ends wrapped"
-row "bulk, sending" "Gbit/s" 1.25e8 send_rate
-row "bulk, receiving" "Gbit/s" 1.25e8 recv_rate
-row "round trip, 1 byte" "us" 1 round_trip 1 ""
-row "round trip, 1000 bytes" "us" 1 round_trip 1000 ""
-row "the same, 1 byte, epoll" "us" 1 round_trip 1 e
+case $ROWS in *bulk*)
+    row "bulk, sending" "Gbit/s" 1.25e8 send_rate
+    row "bulk, receiving" "Gbit/s" 1.25e8 recv_rate
+    ;;
+esac
+case $ROWS in *trip*)
+    row "round trip, 1 byte" "us" 1 round_trip 1 ""
+    row "round trip, 1000 bytes" "us" 1 round_trip 1000 ""
+    row "the same, 1 byte, epoll" "us" 1 round_trip 1 e
+    ;;
+esac
+case $ROWS in *connections*)
+    for who in client server; do
+        row "connections, $who closes" "1000/s" 1000 connect_rate 1 $who
+        row "the same, by 8 threads" "1000/s" 1000 connect_rate 8 $who
+    done
+    ;;
+esac
 
 # What an ACK costs the sender by itself, with few and with many segments in flight.
-echo
-"$TOP_BUILDDIR/tests/bench/bench_ack"
+case $ROWS in *ack*)
+    echo
+    "$TOP_BUILDDIR/tests/bench/bench_ack"
+    ;;
+esac
