@@ -241,6 +241,8 @@ static bool leave(bool *rang)
     if (engine.confined && engine.st->any_doorbell)
         engine_confined_nudge();
     *rang = engine.st->any_doorbell && !engine.confined && engine_bells_collect(&bells);
+    if (engine.loop) /* the housekeeper has none, and sees for itself */
+        guard_tell_ends(engine.st);
     if (!engine.confined && ++engine.tick >= TRIM_EVERY) {
         engine.tick = 0;
         arena_map_trim(engine.st->net.arena, TRIM_RUNS);

@@ -305,6 +305,7 @@ bool guard_is_idle(struct stack *st, const struct guard_claim *claim, uint16_t p
         return true;
     case TCP_PORT_LINGERS:
         return claim->chosen;
+    case TCP_PORT_SETTLES:
     case TCP_PORT_BUSY:
     case TCP_PORT_LISTENS:
         return false;
@@ -407,6 +408,15 @@ int guard_closed(struct stack *st, uint16_t port, bool wait)
         done = -1;
     }
     return done;
+}
+
+void guard_tell_ends(struct stack *st)
+{
+    struct guard_shared *g = shared(st);
+
+    if (g->told || g->ends == st->tcp.port_ends || __atomic_load_n(&g->held, __ATOMIC_RELAXED) == 0)
+        return;
+    g->told = keeper_tell(KEEPER_LOOK, 0, -1) == 0;
 }
 
 void guard_wait(int fd)

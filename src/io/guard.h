@@ -54,11 +54,18 @@ struct guard_claim {
 #define GUARD_PAGE_PORTS 256u
 struct guard_shared {
     struct guard_claim *pages[65536 / GUARD_PAGE_PORTS];
+    uint32_t held; /* guards that the housekeeper has */
+    uint32_t ends; /* tcp.port_ends when it looked last */
+    bool told;     /* it knows that there have been more */
 };
 
 struct guard_claim *guard_find_claim(struct stack *st, uint16_t port); /* NULL: none */
 /* Can the guard of this port go? */
 bool guard_is_idle(struct stack *st, const struct guard_claim *claim, uint16_t port);
+
+/* At the end of an entry: is something of the stack over, so that guards may be of no use? Then the
+ * housekeeper is told, if it does not know. */
+void guard_tell_ends(struct stack *st);
 
 /* Does the family guard this port of this address? */
 bool guard_holds(struct stack *st, const struct endpoint *local);

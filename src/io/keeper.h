@@ -25,8 +25,8 @@ enum keeper_word {
     KEEPER_HELLO,    /* a process runs the stack from now on: its proc.id; its lifeline */
     KEEPER_GUARD,    /* hold this guard: its port; the guard */
     KEEPER_CONFINED, /* this process, its proc.id, does not run the stack any more, but uses it */
-    KEEPER_LOOK, /* the guards of this port may be of no use any more; an eventfd to write to when
-                    done, or nothing */
+    KEEPER_LOOK, /* the guards of this port (0: any) may be of no use any more; an eventfd to write
+                    to when done, or nothing */
 };
 
 /* Is there one? Cheap. */

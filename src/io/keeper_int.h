@@ -43,8 +43,8 @@ socklen_t keeper_name(struct sockaddr_un *un);
 bool keeper_guards_add(uint16_t port, int fd);
 /* Looks at the guards of one port: are they still needed? Within an entry. */
 void keeper_guards_look(struct stack *st, uint16_t port, uint64_t now_us);
-/* Something has changed at large: all are to be looked at now. */
-void keeper_guards_hurry(uint64_t now_us);
+/* Something has ended: all are to be looked at, soon, or at once. */
+void keeper_guards_hurry(uint64_t now_us, bool at_once);
 /* Looks at those whose time has come, a few at a time. Within an entry; true: there are more. */
 bool keeper_guards_sweep(struct stack *st, uint64_t now_us);
 /* When to sweep next; TIMER_NEVER: there are none. */

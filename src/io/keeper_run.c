@@ -54,7 +54,6 @@
 
 #define EVENTS_MAX         32
 #define GUEST_US           2000000u
-#define RUNNING_LOOK_US    2000u /* between looks at the guards while there is no process */
 #define ABANDONED_EVERY_US 500000u
 #define REST_US            250000u /* before it stands by again */
 
@@ -80,8 +79,8 @@ static struct keeper {
     bool substitutes; /* nobody else seems to run the stack */
     uint32_t entries; /* of others, when it looked last */
     uint64_t rest_until_us;
-    uint64_t next_look_us, next_abandoned_us; /* while running */
-    uint64_t guest_until_us;                  /* somebody was let in, and has not said hello yet */
+    uint64_t next_abandoned_us; /* while running */
+    uint64_t guest_until_us;    /* somebody was let in, and has not said hello yet */
 } k;
 
 /* ---- members ---- */
@@ -175,7 +174,7 @@ static void begin_to_run(void)
 {
     stand_by(false);
     k.running = true;
-    k.next_look_us = k.next_abandoned_us = 0;
+    k.next_abandoned_us = 0;
     watch(k.rx, EVENT_LINK);
 }
 
@@ -254,7 +253,7 @@ static void member_gone(uint32_t id)
     stack_ring_all(st);
     engine_leave();
     take_closed_over(id);
-    keeper_guards_hurry(clock_now_us());
+    keeper_guards_hurry(clock_now_us(), true);
     run_or_not();
 }
 
@@ -277,11 +276,22 @@ static void answer(int fd)
         log_debug("housekeeper: nobody waits for the answer");
 }
 
+static void look(uint16_t port)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (port == 0) {
+        keeper_guards_hurry(now_us, false);
+        return;
+    }
+    struct stack *st = engine_enter();
+    keeper_guards_look(st, port, now_us);
+    engine_leave();
+}
+
 /* fd: what came with it, or -1. True: it is kept. */
 static bool obey(const struct keeper_message *m, int fd)
 {
-    struct stack *st;
-
     switch ((enum keeper_word)m->word) {
     case KEEPER_HELLO:
         if (k.starter == UINT32_MAX)
@@ -296,9 +306,7 @@ static bool obey(const struct keeper_message *m, int fd)
         member_confined(m->value);
         return false;
     case KEEPER_LOOK:
-        st = engine_enter();
-        keeper_guards_look(st, (uint16_t)m->value, clock_now_us());
-        engine_leave();
+        look((uint16_t)m->value);
         answer(fd);
         return false;
     }
@@ -361,11 +369,9 @@ static void run_stack(void)
         if (is_abandoned())
             close_all(st);
     }
+    if (st->tcp.port_ends != engine.sh->guards.ends)
+        keeper_guards_hurry(now_us, false);
     engine_leave();
-    if (k.running && now_us >= k.next_look_us) {
-        k.next_look_us = now_us + RUNNING_LOOK_US;
-        keeper_guards_hurry(now_us);
-    }
 }
 
 static void sweep_guards(void)
@@ -525,6 +531,7 @@ int keeper_main(const char *fds)
         continue;
     struct stack *st = engine_enter();
     engine.sh->keeper.starts = 0;
+    engine.sh->guards.told = false;
     find_members(st);
     guard_restore(st, keeper_guards_add);
     engine_leave();

@@ -84,6 +84,7 @@ struct tcp {
     uint8_t congestion; /* enum tcp_cc_kind of new pcbs */
     uint8_t ecn;        /* enum tcp_ecn_mode */
     uint32_t orphans;   /* pcbs without an owner */
+    uint32_t port_ends; /* grows when something ends for which tcp_port_use() may say less */
     uint64_t mem_bytes; /* memory of all send and receive rings */
     struct tcp_stats stats;
 };
@@ -233,6 +234,7 @@ enum tcp_port_use {
     TCP_PORT_LINGERS, /* by connections that nobody has and that have nothing to send: in TIME_WAIT,
                          or in FIN_WAIT_2 with a peer that has been silent for half a second
                        */
+    TCP_PORT_SETTLES, /* the same, but the half second is not over yet */
     TCP_PORT_BUSY,
     TCP_PORT_LISTENS,
 };

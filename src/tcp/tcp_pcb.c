@@ -163,6 +163,8 @@ void tcp_set_state(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_state to)
     if (to == TCP_CLOSED && (from == TCP_SYN_SENT || from == TCP_SYN_RECEIVED))
         tcp->stats.attempt_fails++;
     pcb->state = (uint8_t)to;
+    if (to == TCP_TIME_WAIT || to == TCP_FIN_WAIT_2)
+        tcp->port_ends++;
     if (env && env->trace) {
         struct trace_event ev = {.kind = TRACE_TCP_STATE,
                                  .now_us = tcp->net->now_us,

@@ -49,6 +49,7 @@ void tcp_port_put(struct tcp *tcp, struct tcp_pcb *pcb)
     if (!p)
         return;
     pcb->port = NULL;
+    tcp->port_ends++;
     list_remove(&pcb->on_port);
     if (!list_empty(&p->listeners) || !list_empty(&p->others))
         return;
@@ -59,6 +60,7 @@ void tcp_port_put(struct tcp *tcp, struct tcp_pcb *pcb)
 enum tcp_port_use tcp_port_use(const struct tcp *tcp, uint16_t port)
 {
     const struct tcp_port *p = port_find(tcp, port);
+    enum tcp_port_use use = TCP_PORT_LINGERS;
 
     if (!p)
         return TCP_PORT_FREE;
@@ -66,13 +68,13 @@ enum tcp_port_use tcp_port_use(const struct tcp *tcp, uint16_t port)
         return TCP_PORT_LISTENS;
     LIST_FOREACH (n, &p->others) {
         const struct tcp_pcb *pcb = container_of(n, struct tcp_pcb, on_port);
-        bool over = pcb->state == TCP_TIME_WAIT ||
-                    (pcb->state == TCP_FIN_WAIT_2 &&
-                     tcp->net->now_us - pcb->last_rx_us >= TCP_LINGER_SILENCE_US);
-        if (!pcb->orphan || !over)
+        if (!pcb->orphan || (pcb->state != TCP_TIME_WAIT && pcb->state != TCP_FIN_WAIT_2))
             return TCP_PORT_BUSY;
+        if (pcb->state == TCP_FIN_WAIT_2 &&
+            tcp->net->now_us - pcb->last_rx_us < TCP_LINGER_SILENCE_US)
+            use = TCP_PORT_SETTLES;
     }
-    return TCP_PORT_LINGERS;
+    return use;
 }
 
 /* ---- conflicts ---- */

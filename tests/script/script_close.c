@@ -53,6 +53,41 @@ SCRIPT(sending_goes_on_in_close_wait, CLOSE_WAIT_OPEN, SEND(3000),
 SCRIPT(owner_stays_until_time_wait_is_over, FIN_WAIT_2_OPEN, IN(.f = FIN | ACK, .seq = 1, .ack = 2),
        OUT(.f = ACK, .seq = 2, .ack = 2), QUIET(SEC(60)), STATE(TCP_CLOSED), ERROR(0), RECV_EOF)
 
+/* ---- what a guard of the port goes by ---- */
+
+static uint32_t ends_before;
+
+static void port_is_busy(struct script *s)
+{
+    ends_before = s->tcp->port_ends;
+    script_assert(s, tcp_port_use(s->tcp, s->local.port) == TCP_PORT_BUSY);
+}
+
+/* And somebody is told to look. */
+static void port_settles(struct script *s)
+{
+    script_assert(s, tcp_port_use(s->tcp, s->local.port) == TCP_PORT_SETTLES);
+    script_assert(s, s->tcp->port_ends != ends_before);
+    ends_before = s->tcp->port_ends;
+}
+
+static void port_lingers(struct script *s)
+{
+    script_assert(s, tcp_port_use(s->tcp, s->local.port) == TCP_PORT_LINGERS);
+}
+
+static void port_is_free(struct script *s)
+{
+    script_assert(s, tcp_port_use(s->tcp, s->local.port) == TCP_PORT_FREE);
+    script_assert(s, s->tcp->port_ends != ends_before);
+}
+
+SCRIPT(port_after_close, ACTIVE_OPEN, DO(port_is_busy), CLOSE,
+       OUT(.f = FIN | ACK, .seq = 1, .ack = 1), DO(port_is_busy), IN(.f = ACK, .seq = 1, .ack = 2),
+       STATE(TCP_FIN_WAIT_2), DO(port_settles), QUIET(MS(500)), DO(port_lingers),
+       IN(.f = FIN | ACK, .seq = 1, .ack = 2), OUT(.f = ACK, .seq = 2, .ack = 2),
+       STATE(TCP_TIME_WAIT), DO(port_lingers), QUIET(SEC(60)), PCBS(0), DO(port_is_free))
+
 /* ---- FIN ---- */
 
 SCRIPT(fin_waits_behind_data, PASSIVE_OPEN, SEND(2000),
@@ -302,6 +337,7 @@ Suite *close_suite(void)
     tcase_add_test(t, owner_stays_until_time_wait_is_over);
     suite_add_tcase(s, t);
     t = tcase_create("fin");
+    tcase_add_test(t, port_after_close);
     tcase_add_test(t, fin_waits_behind_data);
     tcase_add_test(t, fin_goes_with_the_last_data);
     tcase_add_test(t, fin_does_not_exceed_the_window);

@@ -17,6 +17,7 @@ static int run_tests(void)
     suite_add_tcase(s, test_engine_wait());
     suite_add_tcase(s, test_engine_poll());
     suite_add_tcase(s, test_engine_fork());
+    suite_add_tcase(s, test_engine_guard());
     suite_add_tcase(s, test_engine_host());
     suite_add_tcase(s, test_engine_hostnet());
     SRunner *r = srunner_create(s);

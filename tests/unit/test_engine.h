@@ -38,6 +38,7 @@ TCase *test_engine_frames(void);
 TCase *test_engine_wait(void);
 TCase *test_engine_poll(void);
 TCase *test_engine_fork(void);
+TCase *test_engine_guard(void);
 TCase *test_engine_host(void);
 TCase *test_engine_hostnet(void);
 
