@@ -93,6 +93,8 @@ static int call_ctl(int epfd, int op, int fd, struct epoll_event *ev)
 {
     if (fd_kind(epfd) == FD_PRIVATE || fd_kind(fd) == FD_PRIVATE)
         return -EBADF;
+    if (fd_kind(fd) == FD_FOREIGN)
+        return -EPERM; /* as for all that cannot be waited for */
     if (fd_kind(fd) == FD_STACK) {
         int r = ctl_socket(epfd, op, fd, ev);
         if (r != SHIM_KERNEL)

@@ -12,6 +12,9 @@
  * sockets itself. After root was given up, other images get them only where SHIM_HAND_DOWN=on says
  * so.
  *
+ * A process without a stack may have been handed a socket of one, and executes another image before
+ * it has looked. That one is told to look at what it inherits.
+ *
  * A program that hands a socket to another one with an environment of its own making (inetd and its
  * kin do) has dropped LD_PRELOAD without meaning it: the socket would be dead. It is put back.
  *
@@ -31,7 +34,10 @@
 #define NAME     "LIBSHIM_STACK="
 #define NAME_LEN (sizeof(NAME) - 1)
 
+#define ASK "ask" /* instead of a stack: there may be a socket of one */
+
 static struct engine_heirloom inherited = {-1, -1, -1};
+static bool has_inherited;
 static bool hand_down; /* SHIM_HAND_DOWN=on, when we were loaded */
 static char
     preload[PATH_MAX]; /* LD_PRELOAD=..., when we were loaded; "": not by that, or too long */
@@ -58,6 +64,7 @@ static void note_inherited(void)
 {
     DIR *dir = opendir("/proc/self/fd");
     struct dirent *e;
+    has_inherited = true;
     while (dir && (e = readdir(dir)))
         if (e->d_name[0] != '.' && fd_kind(atoi(e->d_name)) == FD_KERNEL)
             fd_mark_inherited(atoi(e->d_name));
@@ -91,7 +98,10 @@ void exec_init(void)
     if (!value)
         return;
     bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
+    bool asked = strcmp(value, ASK) == 0;
     unsetenv("LIBSHIM_STACK");
+    if (asked)
+        note_inherited();
     if (!named || !is_heirloom(&h))
         return;
     const int fds[] = {h.arena, h.rx, h.tx};
@@ -105,6 +115,11 @@ void exec_init(void)
     }
     inherited = h;
     note_inherited();
+}
+
+bool exec_has_inherited(void)
+{
+    return has_inherited;
 }
 
 bool exec_is_heir(void)
@@ -143,6 +158,15 @@ static bool passes_socket_on(bool spawns)
         if (e && (e->kind == FD_STACK || e->kind == FD_INHERITED) && (spawns || is_passed_on(fd)))
             return true;
     }
+    return false;
+}
+
+/* Does the next image come by a socket of which nobody knows whether a stack is behind it? */
+static bool passes_unknown_on(bool spawns)
+{
+    for (int fd = fd_next(0); fd >= 0 && fd < INT_MAX; fd = fd_next(fd + 1))
+        if (fd_is_unknown_heritage(fd) && (spawns || is_passed_on(fd)))
+            return true;
     return false;
 }
 
@@ -200,7 +224,7 @@ static size_t count(char *const strings[])
 }
 
 /* Fills out (room for three more than envp has) with envp, our variable, written to text, and
- * LD_PRELOAD if it is missing and needed. */
+ * LD_PRELOAD if it is missing and needed. h NULL: no stack is handed down. */
 static void make_env(char **out, char *const envp[], char *text, size_t text_bytes,
                      const struct engine_heirloom *h, bool spawns)
 {
@@ -208,7 +232,10 @@ static void make_env(char **out, char *const envp[], char *text, size_t text_byt
     for (size_t i = 0; envp && envp[i]; i++)
         if (strncmp(envp[i], NAME, NAME_LEN) != 0)
             out[n++] = envp[i];
-    snprintf(text, text_bytes, NAME "%d,%d,%d", h->arena, h->rx, h->tx);
+    if (h)
+        snprintf(text, text_bytes, NAME "%d,%d,%d", h->arena, h->rx, h->tx);
+    else
+        snprintf(text, text_bytes, NAME ASK);
     out[n++] = text;
     if (!preload_of(envp) && preload[0] && passes_socket_on(spawns))
         out[n++] = preload;
@@ -238,14 +265,17 @@ static int execute_real(const struct image *im, char *const envp[])
     return -1;
 }
 
-/* In a child of vfork(): what is marked is the parent's, and stays so after exec. */
+/* In a child of vfork(): what is marked is the parent's, and stays so after exec. h NULL: nothing
+ * is handed down. */
 static int execute_vforked(const struct image *im, char *const envp[],
                            const struct engine_heirloom *h)
 {
     fd_mark_all_shared();
-    keep_open(h, true);
+    if (h)
+        keep_open(h, true);
     int r = execute_real(im, envp);
-    keep_open(h, false);
+    if (h)
+        keep_open(h, false);
     return r;
 }
 
@@ -271,13 +301,15 @@ static int execute(const struct image *im, char *const envp[])
     struct engine_heirloom h;
     char text[64];
     shim_need();
-    if (!heirloom(&h, envp, false)) {
+    bool has = heirloom(&h, envp, false);
+    if (!has && (shim_inside() || !passes_unknown_on(false))) {
         bool last = engine_running() && !shim_inside() && !shim_is_vfork_child();
         return last ? execute_last(im, envp, NULL) : execute_real(im, envp);
     }
+    const struct engine_heirloom *given = has ? &h : NULL;
     char **env = alloca((count(envp) + 3) * sizeof(*env));
-    make_env(env, envp, text, sizeof(text), &h, false);
-    return shim_is_vfork_child() ? execute_vforked(im, env, &h) : execute_last(im, env, &h);
+    make_env(env, envp, text, sizeof(text), given, false);
+    return shim_is_vfork_child() ? execute_vforked(im, env, given) : execute_last(im, env, given);
 }
 
 SHIM_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
@@ -387,16 +419,17 @@ static int spawn(spawn_fn *fn, pid_t *pid, const char *path,
                  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
                  char *const argv[], char *const envp[])
 {
-    struct engine_heirloom h, copy;
+    struct engine_heirloom h, copy = {-1, -1, -1};
     char text[64];
-    if (!heirloom(&h, envp, actions != NULL))
+    bool has = heirloom(&h, envp, actions != NULL);
+    if (!has && (shim_inside() || !passes_unknown_on(actions != NULL)))
         return fn(pid, path, actions, attr, argv, envp);
     shim_in();
     if (engine_running())
         fd_mark_all_shared();
     char **env = alloca((count(envp) + 3) * sizeof(*env));
-    bool copied = copy_heirloom(&h, &copy);
-    make_env(env, envp, text, sizeof(text), &copy, actions != NULL);
+    bool copied = !has || copy_heirloom(&h, &copy);
+    make_env(env, envp, text, sizeof(text), has ? &copy : NULL, actions != NULL);
     int err = fn(pid, path, actions, attr, argv, copied ? env : envp);
     close_heirloom(&copy);
     shim_out();

@@ -40,7 +40,7 @@ static void release_range(unsigned first, unsigned last)
 {
     int fd = fd_next((int)first);
     while (fd >= 0 && (unsigned)fd <= last) {
-        if (fd_kind(fd) != FD_PRIVATE)
+        if (fd_is_unknown_heritage(fd) || fd_kind(fd) != FD_PRIVATE)
             fd_release(fd);
         fd = fd < INT_MAX ? fd_next(fd + 1) : -1;
     }

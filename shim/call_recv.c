@@ -201,7 +201,8 @@ SHIM_EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, __SOCKADD
     return real.recvfrom(fd, buf, len, flags, addr, addr_len);
 }
 
-/* Descriptors that came with a message of the kernel's (SCM_RIGHTS) may be sockets of ours. */
+/* Descriptors that came with a message of the kernel's (SCM_RIGHTS) may be sockets of ours, or of a
+ * stack that we have yet to join. */
 static void look_for_rights(struct msghdr *msg)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
@@ -229,7 +230,7 @@ SHIM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
             return shim_ret(r);
     }
     ssize_t r = real.recvmsg(fd, msg, flags);
-    if (r >= 0 && msg->msg_controllen && !shim_inside() && (engine_running() || exec_is_heir()))
+    if (r >= 0 && msg->msg_controllen && !shim_inside())
         look_for_rights(msg);
     return r;
 }
@@ -270,7 +271,7 @@ SHIM_EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
             return (int)shim_ret(r);
     }
     int count = real.recvmmsg(fd, vec, n, flags, timeout);
-    if (count > 0 && !shim_inside() && engine_running())
+    if (count > 0 && !shim_inside())
         for (int i = 0; i < count; i++)
             look_for_rights(&vec[i].msg_hdr);
     return count;

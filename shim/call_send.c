@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "call.h"
+#include "io/keeper.h"
 #include "port.h"
 
 /* As the kernel does it: to this thread, from this process. Held back until shim_out(). */
@@ -160,7 +161,7 @@ SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 }
 
 /* A message of the kernel's carries descriptors away: sockets of ours among them are no longer held
- * by us alone. */
+ * by us alone, and who gets them may have to find our stack by its housekeeper. */
 static void note_rights(const struct msghdr *msg)
 {
     struct msghdr m = *msg;
@@ -172,6 +173,8 @@ static void note_rights(const struct msghdr *msg)
         for (size_t i = 0; i < n; i++) {
             int fd;
             __builtin_memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+            if (fd_kind(fd) == FD_STACK)
+                (void)keeper_start();
             fd_mark_shared(fd);
         }
         shim_out();

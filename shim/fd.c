@@ -6,9 +6,11 @@
  * instructions that they need; they are always inside, so a signal handler never finds the lock
  * held by its own thread.
  */
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/mman.h>
 
+#include "io/guard.h"
 #include "process.h"
 #include "shim.h"
 
@@ -178,8 +180,8 @@ void fd_clear(int fd)
 int fd_copy(int oldfd, int newfd)
 {
     struct fd_entry *old = fd_entry(oldfd);
-    if (old && old->kind == FD_IPV6)
-        return fd_set_kind(newfd, FD_IPV6);
+    if (old && (old->kind == FD_IPV6 || old->kind == FD_FOREIGN))
+        return fd_set_kind(newfd, (enum fd_kind)old->kind);
     if (!old || !has_ring(old)) {
         fd_clear(newfd);
         return 0;
@@ -278,12 +280,20 @@ static bool is_inet_socket(int fd)
     return yes;
 }
 
-enum fd_kind fd_identify(int fd)
+bool fd_may_be_placeholder(int fd)
 {
-    fd_clear(fd);
-    uint64_t cookie = is_inet_socket(fd) ? fd_kernel_cookie(fd) : 0;
-    if (cookie == 0 || !(engine_running() || (exec_is_heir() && shim_start() == 0)))
-        return FD_KERNEL;
+    struct sockaddr_in6 name = {0}; /* has its port where sockaddr_in has it */
+    socklen_t len = sizeof(name);
+    int saved = errno;
+    bool may = real.getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
+               (name.sin6_port == 0 || guard_drops_all(fd));
+    errno = saved;
+    return may;
+}
+
+/* Is it a socket of our stack? Then fd is known as such from now on. */
+static bool recognize(int fd, uint64_t cookie)
+{
     int same = find_same(fd, cookie);
     struct stack *st = engine_enter();
     struct sock *so = sock_by_cookie(st, cookie);
@@ -291,13 +301,39 @@ enum fd_kind fd_identify(int fd)
     engine_leave();
     if (known)
         fd_mark_shared(fd); /* we do not know who else came by it */
-    return known ? FD_STACK : FD_KERNEL;
+    return known;
+}
+
+enum fd_kind fd_identify(int fd)
+{
+    fd_clear(fd);
+    uint64_t cookie = is_inet_socket(fd) ? fd_kernel_cookie(fd) : 0;
+    if (cookie == 0)
+        return FD_KERNEL;
+    if ((engine_running() || (exec_is_heir() && shim_start() == 0)) && recognize(fd, cookie))
+        return FD_STACK;
+    if (!fd_may_be_placeholder(fd))
+        return FD_KERNEL;
+    int r = shim_join_by(fd);
+    if (r == 0)
+        return recognize(fd, cookie) ? FD_STACK : FD_KERNEL;
+    /* Elsewhere a datagram socket would be silent for ever. */
+    if (r != -EXDEV && !guard_drops_all(fd))
+        return FD_KERNEL;
+    fd_set_kind(fd, FD_FOREIGN);
+    return FD_FOREIGN;
 }
 
 void fd_mark_inherited(int fd)
 {
     if (is_inet_socket(fd))
         fd_set_kind(fd, FD_INHERITED);
+}
+
+bool fd_is_unknown_heritage(int fd)
+{
+    const struct fd_entry *e = fd_entry(fd);
+    return e && e->kind == FD_INHERITED;
 }
 
 enum fd_kind fd_ask(int fd)

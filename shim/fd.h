@@ -20,11 +20,12 @@
 
 enum fd_kind {
     FD_UNKNOWN,   /* never met: a kernel descriptor */
-    FD_INHERITED, /* an internet socket that a new image came by: perhaps one of ours */
+    FD_INHERITED, /* an internet socket that we came by: perhaps one of ours */
     FD_KERNEL,
     FD_IPV6,    /* an AF_INET6 socket of the kernel's, because the stack did not start: no IPv4 */
-    FD_STACK,   /* a socket of ours */
     FD_EPOLL,   /* an epoll instance that holds sockets of ours */
+    FD_STACK,   /* a socket of ours; those from here on see no call of the kernel's (shim_ours()) */
+    FD_FOREIGN, /* a socket of a stack that is not this process's: the program sees EOPNOTSUPP */
     FD_PRIVATE, /* the engine's own: the program sees EBADF */
 };
 
@@ -87,13 +88,18 @@ bool fd_is_alone_here(int fd);
 void fd_mark_shared(int fd);
 void fd_mark_all_shared(void);
 /* The descriptor was, or may have been, received from elsewhere (SCM_RIGHTS, pidfd_getfd, a number
- * that something replaced behind our back): asks the kernel what it is. The caller is inside, not
- * in an entry. */
+ * that something replaced behind our back): asks the kernel what it is. A process without a stack
+ * joins that of a socket which it has been given. The caller is inside, not in an entry. */
 enum fd_kind fd_identify(int fd);
 
-/* Notes an inherited descriptor that may be a socket of ours, in a new image: one from before exec,
- * or one that was received since. */
+/* Notes a descriptor from before exec, or one that was received, that may be a socket of ours: it
+ * is looked at when it is first used. */
 void fd_mark_inherited(int fd);
+/* Is it one that was noted, and not looked at since? */
+bool fd_is_unknown_heritage(int fd);
+/* Could a stack be behind this internet socket of the kernel's? Its placeholders are bound to
+ * nothing, or drop everything (io/guard.h). */
+bool fd_may_be_placeholder(int fd);
 
 /* The socket behind fd, within an entry (after engine_enter): checks the cookie. NULL: it is gone,
  * or not ours. */

@@ -23,6 +23,10 @@ static void linger(struct sock *so)
 
 void fd_release(int fd)
 {
+    if (fd_is_unknown_heritage(fd)) { /* nobody else's close waits for ours */
+        fd_clear(fd);
+        return;
+    }
     if (fd_kind(fd) == FD_STACK && fd_is_alone(fd)) {
         int wait = -1;
         engine_enter();
@@ -54,11 +58,12 @@ static int close_real(int fd)
 
 int fd_close(int fd)
 {
-    switch (fd_kind(fd)) {
+    switch (fd_is_unknown_heritage(fd) ? FD_INHERITED : fd_kind(fd)) {
     case FD_UNKNOWN:
-    case FD_INHERITED:
+    case FD_INHERITED: /* not worth a look: others have it, too, or the kernel tells the family */
     case FD_KERNEL:
     case FD_IPV6:
+    case FD_FOREIGN:
         break;
     case FD_PRIVATE:
         return shim_inside() ? close_real(fd) : -EBADF;

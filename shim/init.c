@@ -38,7 +38,7 @@ static void inherit(void)
     shim_in();
     exec_init();
     shim_out();
-    if (!exec_is_heir())
+    if (!exec_has_inherited())
         return;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         streams_follow(fd);
@@ -101,6 +101,16 @@ static void complain(const char *why)
         return;
 }
 
+/* A stack that we were handed a socket of is to be ours. process_lock() is held. */
+static bool join_for_received(char *why, size_t why_bytes)
+{
+    for (int fd = fd_next(0); fd >= 0 && fd < INT_MAX; fd = fd_next(fd + 1))
+        if (fd_is_unknown_heritage(fd) && fd_may_be_placeholder(fd) &&
+            engine_join_by(fd, why, why_bytes) == 0)
+            return true;
+    return false;
+}
+
 static int start(char *why, size_t why_bytes)
 {
     struct config c;
@@ -111,7 +121,7 @@ static int start(char *why, size_t why_bytes)
         r = 0;
     } else if (exec_is_heir()) {
         r = exec_join(why, why_bytes);
-    } else {
+    } else if (!join_for_received(why, why_bytes)) {
         r = config_load(&c, why, why_bytes);
         if (r == 0) {
             r = engine_start(&c, why, why_bytes);
@@ -138,20 +148,33 @@ int shim_start_quietly(void)
     return engine_running() ? 0 : start(why, sizeof(why));
 }
 
+int shim_join_by(int fd)
+{
+    char why[256] = "";
+    process_lock();
+    int r = engine_join_by(fd, why, sizeof(why));
+    process_unlock();
+    if (r < 0 && r != -ENOENT)
+        complain(why);
+    return r;
+}
+
 struct sock *shim_enter(int fd)
 {
-    for (;;) {
+    while (fd_kind(fd) == FD_STACK) {
         engine_enter();
         struct sock *so = fd_sock(fd);
         if (so)
             return so;
         engine_leave();
-        if (fd_kind(fd) != FD_STACK || fd_identify(fd) != FD_STACK)
-            return NULL;
+        if (fd_kind(fd) == FD_STACK)
+            fd_identify(fd);
     }
+    return NULL;
 }
 
 int shim_not_ours(int fd)
 {
-    return fd_kind(fd) == FD_PRIVATE ? -EBADF : SHIM_KERNEL;
+    enum fd_kind kind = fd_kind(fd);
+    return kind == FD_PRIVATE ? -EBADF : kind == FD_FOREIGN ? -EOPNOTSUPP : SHIM_KERNEL;
 }

@@ -12,6 +12,8 @@ void process_init(void);
 void exec_init(void);
 /* Was a stack inherited, and not joined yet? */
 bool exec_is_heir(void);
+/* Did sockets come with exec that may be of a stack? */
+bool exec_has_inherited(void);
 /* Joins it. 0, or -errno with one line in why. */
 int exec_join(char *why, size_t why_bytes);
 /* Has the process the right to open packet sockets? And would what it executes have it? */

@@ -31,6 +31,9 @@ static inline void shim_need(void)
  * caller is inside. With SHIM_FALLBACK=kernel: -ENOSYS means: use the kernel's socket. */
 int shim_start(void);
 int shim_start_quietly(void); /* the same without the line */
+/* Joins the stack that the socket fd is of (engine_join_by()): 0 or -errno, after one line on
+ * stderr (once) unless it is -ENOENT. The caller is inside. */
+int shim_join_by(int fd);
 /* Does this process run in the memory of another one (a child of vfork, before it execs)? A system
  * call. */
 bool shim_is_vfork_child(void);
@@ -56,16 +59,16 @@ static inline ssize_t shim_ret(ssize_t r)
  *     return real.listen(fd, backlog);
  */
 
-/* Quick: is fd a socket of ours (or one of the engine's own, which the body then refuses)? */
+/* Quick: is fd a socket of ours (or one that the body then refuses)? */
 static inline bool shim_ours(int fd)
 {
-    enum fd_kind kind = fd_kind(fd);
-    return (kind == FD_STACK || kind == FD_PRIVATE) && !shim_inside();
+    return fd_kind(fd) >= FD_STACK && !shim_inside();
 }
 /* Opens an entry for the socket behind fd. NULL, without an entry: the body returns
  * shim_not_ours(fd). The caller is inside. */
 struct sock *shim_enter(int fd);
-/* -EBADF for one of the engine's own; SHIM_KERNEL for all others. */
+/* -EBADF for one of the engine's own, -EOPNOTSUPP for one of another stack; SHIM_KERNEL for all
+ * others. */
 int shim_not_ours(int fd);
 
 /* Turns a socket of ours into the plain kernel socket behind it (loopback destination): options

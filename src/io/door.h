@@ -1,6 +1,11 @@
 /*
- * The door of an address: programs with the same SHIM_ADDRESS on the same interface are one host,
- * so they share one stack. The first makes it; its housekeeper lets the others in.
+ * Doors: where a process that has no stack is let into one that runs. The housekeeper keeps it.
+ *
+ * Own-address mode: programs with the same SHIM_ADDRESS on the same interface are one host, so they
+ * share one stack. The first makes it, the others knock at the door of the address.
+ *
+ * Any mode: a process that was handed a socket of a stack has to find that stack. It shows the
+ * socket at the doors that there are.
  */
 #ifndef SHIM_IO_DOOR_H
 #define SHIM_IO_DOOR_H
@@ -8,15 +13,43 @@
 #include <stddef.h>
 
 #include "io/engine.h"
+#include "io/unixsock.h"
 
-/* Becomes the one who keeps the door of addr on interface ifindex: a hidden descriptor, listening.
- * -EADDRINUSE: somebody else does; or another -errno. */
-int door_open(uint32_t ifindex, const struct ip_addr *addr);
-/* Asks to be let in: 0 and the stack's descriptors, not hidden yet, the caller's. -ECONNREFUSED:
- * nobody is there any more; -EACCES: another user's stack; -EPROTO: another version's; -ETIMEDOUT;
- * or another -errno. */
-int door_knock(uint32_t ifindex, const struct ip_addr *addr, struct engine_heirloom *h);
-/* Lets those in who wait at the door; how many. */
-int door_answer(int door, const struct engine_heirloom *h);
+struct door {
+    struct sockaddr_un name;
+    socklen_t len;
+};
+
+/* The door of an address on an interface; and that of a stack which has none of its own. */
+struct door door_of_address(uint32_t ifindex, const struct ip_addr *addr);
+struct door door_of_stack(uint64_t id);
+
+/* Becomes the one who keeps this door: a hidden descriptor, listening. -EADDRINUSE: somebody else
+ * does; or another -errno. */
+int door_open(const struct door *door);
+
+/* ---- outside ---- */
+
+/*
+ * Asks to be let in, showing the socket shown (-1: none). 0 and the stack's descriptors, not hidden
+ * yet, the caller's. -ECONNREFUSED: nobody is there any more; -EAGAIN: too many wait; -EACCES: it
+ * is another user's; -ENOENT: the socket is not of this stack; -EPROTO: another version's;
+ * -ETIMEDOUT; or another -errno.
+ */
+int door_knock(const struct door *door, int shown, struct engine_heirloom *h);
+/* Looks for the stack that the socket shown is of, at all doors of the network namespace. 0 as
+ * door_knock(); -ENOENT: there is none; or why one that may be it did not let us in. */
+int door_find(int shown, struct engine_heirloom *h);
+
+/* ---- inside ---- */
+
+/* Who waits at the door: a descriptor, not hidden; -EACCES: another user, who was sent away;
+ * -EAGAIN: nobody; or another -errno. */
+int door_accept(int door);
+/* What the visitor asks, when his descriptor is readable: 0, and the cookie of the socket that he
+ * shows (0: none); -EAGAIN: nothing yet; or another -errno: he is gone. */
+int door_hear(int visitor, uint64_t *cookie);
+/* Lets him in, or does not, because the socket is not of this stack. */
+void door_answer(int visitor, const struct engine_heirloom *h, bool welcome);
 
 #endif

@@ -143,6 +143,13 @@ bool engine_reserve_is_held(void);
  * since: engine_fd_adopt()); the family's configuration holds. 0, or -errno with one line in why.
  */
 int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes);
+/*
+ * Starts with the stack that the socket fd is of, if it lets us in: that of another process of this
+ * user, in this network namespace; the family's configuration holds. 0; -ENOENT: it is no stack's
+ * socket, as far as can be told; or, with one line in why, -EXDEV: it is of another stack than this
+ * process's own; or another -errno.
+ */
+int engine_join_by(int fd, char *why, size_t why_bytes);
 /* Remembers fd, at whatever number it is, as private; or leaves it to the program again. */
 void engine_fd_adopt(int fd, bool is_private);
 /*

@@ -4,6 +4,7 @@
  *   engine_start()     own-address mode: by the door of the stack that has the address already;
  *                      otherwise, and in host mode, it makes one: arena, link, addresses
  *   engine_join()      after exec: what the image before left behind
+ *   engine_join_by()   by the door of the stack that a socket is of
  *   fork()             what the parent had, made anew (engine.c)
  *
  * Each ends in engine_process_open(): the record, the descriptors, the loop and the service thread
@@ -374,6 +375,48 @@ int engine_join_as_keeper(const struct engine_heirloom *h, int closed_fd, int be
     return 0;
 }
 
+/* With what was given to us at a door. */
+static int join_as_guest(const struct engine_heirloom *given, const struct config *c, char *why,
+                         size_t why_bytes)
+{
+    const struct engine_heirloom h = {engine_fd_take(given->arena), engine_fd_take(given->rx),
+                                      engine_fd_take(given->tx)};
+    int err = join(&h, c, why, why_bytes);
+    if (err && !engine.link) {
+        engine_fd_close(h.rx);
+        engine_fd_close(h.tx);
+    }
+    if (err && engine.arena_fd < 0)
+        engine_fd_close(h.arena);
+    return err;
+}
+
+int engine_join_by(int fd, char *why, size_t why_bytes)
+{
+    struct engine_heirloom h;
+    int err = engine.confined ? -ENOENT : door_find(fd, &h);
+    if (err == -ENOENT)
+        return err;
+    if (err) {
+        snprintf(why, why_bytes, "the stack of a socket that was received cannot be joined: %s",
+                 strerrordesc_np(-err));
+        return err;
+    }
+    if (engine.running) {
+        close(h.arena);
+        close(h.rx);
+        close(h.tx);
+        snprintf(why, why_bytes, "a socket of another stack was received: it cannot be used here");
+        return -EXDEV;
+    }
+    err = join_as_guest(&h, NULL, why, why_bytes);
+    if (engine.running)
+        engine_reserve_release();
+    else
+        undo_start();
+    return err;
+}
+
 /* ---- the first start ---- */
 
 void engine_door_close(void)
@@ -393,12 +436,14 @@ static int join_or_open_door(const struct config *c, char *why, size_t why_bytes
     int err = hostnet_find(c, &hif, why, why_bytes);
     if (err)
         return err;
+    struct door door = door_of_address(hif.index, &c->address);
     for (int i = 0; i < DOOR_TRIES; i++) {
-        engine.door = door_open(hif.index, &c->address);
+        engine.door = door_open(&door);
         if (engine.door >= 0)
             return 1;
-        err = engine.door == -EADDRINUSE ? door_knock(hif.index, &c->address, &h) : engine.door;
-        if (err != -ECONNREFUSED) /* else its keeper is going: once more */
+        err = engine.door == -EADDRINUSE ? door_knock(&door, -1, &h) : engine.door;
+        /* Once more, if its keeper is going, or many have come. */
+        if (err != -ECONNREFUSED && err != -EAGAIN)
             break;
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
@@ -408,9 +453,7 @@ static int join_or_open_door(const struct config *c, char *why, size_t why_bytes
                  addr_str(&c->address, addr), strerrordesc_np(-err));
         return err;
     }
-    h = (struct engine_heirloom){engine_fd_hide(h.arena), engine_fd_hide(h.rx),
-                                 engine_fd_hide(h.tx)};
-    return join(&h, c, why, why_bytes);
+    return join_as_guest(&h, c, why, why_bytes);
 }
 
 static int start(const struct config *c, char *why, size_t why_bytes)

@@ -120,6 +120,15 @@ static int drop_nothing(int fd)
     return 0;
 }
 
+bool guard_drops_all(int fd)
+{
+    struct sock_filter first;
+    socklen_t len = 1; /* in instructions */
+
+    return getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, &first, &len) == 0 && len == 1 &&
+           first.code == (BPF_RET | BPF_K) && first.k == 0;
+}
+
 /* The same as bind() and getsockname() on an AF_INET6 socket. */
 static int bind_mapped(int fd, struct sockaddr_in *addr, bool dual)
 {

@@ -31,6 +31,8 @@ void guard_wait(int fd);
 /* Binds fd to addr as a plain kernel socket, after guard_bind() on it, and after the stack has let
  * go of it. Not within an entry. 0 or -errno. */
 int guard_give_back(int fd, int type, const struct sockaddr *addr, socklen_t len);
+/* Is this kernel socket one that drops everything by its filter, as guards do? */
+bool guard_drops_all(int fd);
 /* A fresh guard socket. The descriptor, or -errno. */
 int guard_open(int type, const struct sockaddr_in *addr, bool dual);
 

@@ -293,9 +293,11 @@ static void ring_all(void)
 static bool open_door(void)
 {
     const struct config *c = &engine.sh->config;
+    struct door door = c->own_address ? door_of_address(engine.sh->ifindex, &c->address)
+                                      : door_of_stack(engine.sh->id);
 
-    if (engine.door < 0 && c->own_address)
-        engine.door = door_open(engine.sh->ifindex, &c->address);
+    if (engine.door < 0)
+        engine.door = door_open(&door);
     return engine.door >= 0;
 }
 

@@ -57,8 +57,11 @@
 #define ABANDONED_EVERY_US 500000u
 #define REST_US            250000u /* before it stands by again */
 
-/* What an event is of, in its data; above 2^32: a process. */
-enum { EVENT_MAIL, EVENT_LINK, EVENT_CLOSED, EVENT_DOOR, EVENT_PROCESS };
+#define VISITORS_MAX 64 /* let in at once */
+
+/* What an event is of, in its data; of the last two in its upper half, with a process's id or a
+ * visitor's descriptor. */
+enum { EVENT_MAIL, EVENT_LINK, EVENT_CLOSED, EVENT_DOOR, EVENT_PROCESS, EVENT_VISITOR };
 
 /* A process of the family. */
 struct member {
@@ -385,12 +388,43 @@ static void sweep_guards(void)
     }
 }
 
-static bool answer_door(void)
+/* Those at the door may come nearer, and say what they want. True: somebody has come. */
+static bool open_door(void)
 {
-    if (k.door == k.mail || door_answer(k.door, &k.stack) == 0)
-        return false;
-    k.guest_until_us = clock_now_us() + GUEST_US;
-    return true;
+    int came = 0;
+
+    for (int i = 0; i < VISITORS_MAX && k.door != k.mail; i++) {
+        int fd = door_accept(k.door);
+        if (fd >= 0) {
+            watch(fd, (uint64_t)EVENT_VISITOR << 32 | (uint32_t)fd);
+            came++;
+        } else if (fd != -EACCES) {
+            break;
+        }
+    }
+    if (came > 0)
+        k.guest_until_us = clock_now_us() + GUEST_US;
+    return came > 0;
+}
+
+/* A visitor has said it, or gone. The address of a stack is reason enough to join it; otherwise it
+ * takes a socket. */
+static void answer_visitor(int fd)
+{
+    bool welcome = engine_config()->own_address;
+    uint64_t cookie;
+    int r = door_hear(fd, &cookie);
+
+    if (r == -EAGAIN)
+        return;
+    if (r == 0 && cookie != 0) {
+        struct stack *st = engine_enter();
+        welcome = sock_by_cookie(st, cookie) != NULL;
+        engine_leave();
+    }
+    if (r == 0)
+        door_answer(fd, &k.stack, welcome);
+    close(fd);
 }
 
 /* Nothing is left to do? Then nobody is told that we are there any more. */
@@ -406,7 +440,7 @@ static bool is_done(void)
     if (done)
         __atomic_store_n(&engine.sh->keeper.state, KEEPER_NONE, __ATOMIC_RELEASE);
     engine_leave();
-    if (done && (answer_door() || read_message())) { /* somebody has just come in */
+    if (done && (open_door() || read_message())) { /* somebody has just come in */
         __atomic_store_n(&engine.sh->keeper.state, KEEPER_RUNNING, __ATOMIC_RELEASE);
         return false;
     }
@@ -456,6 +490,8 @@ static bool handle(const struct epoll_event *ev)
 {
     if (ev->data.u64 >> 32 == EVENT_PROCESS) {
         hear((uint32_t)ev->data.u64);
+    } else if (ev->data.u64 >> 32 == EVENT_VISITOR) {
+        answer_visitor((int)(uint32_t)ev->data.u64);
     } else if (ev->data.u64 == EVENT_CLOSED) {
         engine_enter();
         engine_on_closed();
@@ -476,7 +512,7 @@ static void loop(void)
         bool frame = false;
         for (int i = 0; i < n; i++)
             frame |= handle(&ev[i]);
-        (void)answer_door();
+        (void)open_door();
         bool here = k.running || look_after_others(frame);
         if (here || confined() > 0)
             run_stack();

@@ -254,6 +254,10 @@ int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
 {
     return -ENOSYS;
 }
+int engine_join_by(int fd, char *why, size_t why_bytes)
+{
+    return -ENOENT;
+}
 void engine_thread_end(void) {}
 void engine_fd_adopt(int fd, bool is_private) {}
 void engine_freeze(void) {}

@@ -9,6 +9,7 @@ int main(void)
     int failed;
 
     suite_add_tcase(s, test_io_config());
+    suite_add_tcase(s, test_io_door());
     suite_add_tcase(s, test_io_host_key());
     suite_add_tcase(s, test_io_host_limits());
     suite_add_tcase(s, test_io_robust());

@@ -5,6 +5,7 @@
 #include <check.h>
 
 TCase *test_io_config(void);
+TCase *test_io_door(void);
 TCase *test_io_host_key(void);
 TCase *test_io_host_limits(void);
 TCase *test_io_robust(void);
