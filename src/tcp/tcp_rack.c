@@ -65,7 +65,8 @@ void tcp_rack_delivered(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_s
     detect_reordering(pcb, r, a);
     if (r->flags & TCP_SENT_NO_TIME || is_ambiguous(tcp, pcb, r, a))
         return;
-    pcb->rack.rtt_us = (uint32_t)(tcp->net->now_us - r->xmit_us);
+    /* Not 0: what was sent again a moment ago would be lost in the very same one. */
+    pcb->rack.rtt_us = u32_max(1, (uint32_t)(tcp->net->now_us - r->xmit_us));
     if (!is_before(pcb, r)) {
         pcb->rack.xmit_us = r->xmit_us;
         pcb->rack.end_seq = r->end;

@@ -52,6 +52,11 @@ SCRIPT(blocks_in_any_order, TEN_OUT, SACK(MS(10), 0, R(6, 10), R(1, 2), R(3, 5))
        SEG(5), SACK(MS(5), 0, R(3, 5), R(6, 10), R(1, 2)), QUIET(MS(1)), SACK(MS(5), 5, R(6, 10)),
        ACKED(MS(10), 10), QUIET(SEC(1)))
 
+/* On a wire shorter than a tick of the clock a segment is not sent, lost and sent again for ever
+ * within that tick. */
+SCRIPT(shorter_than_a_tick, TEN_OUT, SACK(0, 0, R(1, 4)), SEG_AT(1, 0), ACKED(0, 0), ACKED(0, 0),
+       SACK(0, 0, R(1, 5)), QUIET(MS(1)))
+
 /* RFC 8985 6.1, 6.2 step 2: a lost retransmission shows when what was sent after it arrives. */
 SCRIPT(lost_retransmission, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 4)), SEG(0),
        SACK(MS(1), 0, R(1, 6)), SACK(MS(1), 0, R(1, 8)), SEG(10), SEG(11), SACK(MS(1), 0, R(1, 10)),
@@ -266,6 +271,7 @@ Suite *rack_suite(void)
     tcase_add_test(t, every_hole_at_once);
     tcase_add_test(t, blocks_in_any_order);
     tcase_add_test(t, lost_retransmission);
+    tcase_add_test(t, shorter_than_a_tick);
     tcase_add_test(t, known_reordering_is_waited_for);
     tcase_add_test(t, dsack_tells_of_reordering);
     tcase_add_test(t, dsack_makes_the_window_longer);
