@@ -11,15 +11,18 @@
 #define CONFIRM_EVERY_US 1000000u
 #define RENEGING_WAIT_US 10000u
 
-/* SND.WND from a segment that is not older than the last one used. */
+/* SND.WND, from a segment that is not older than the last one used (RFC 9293 3.10.7.4; SND.WL2 is
+ * never beyond SND.UNA, so nothing is left of it here). An ACK that moves SND.UNA is news in any
+ * case, as in Linux, also when it comes with text that is sent again: the window is counted from
+ * SND.UNA, and what an earlier ACK told would reach too far. */
 static void window_update(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-    if (!(seq_lt(pcb->snd_wl1, seg->seq) ||
-          (pcb->snd_wl1 == seg->seq && seq_le(pcb->snd_wl2, seg->ack))))
+    uint32_t wnd = (uint32_t)seg->wnd << pcb->snd_wscale;
+
+    if (!seq_gt(seg->ack, pcb->snd_una) && seq_lt(seg->seq, pcb->snd_wl1))
         return;
-    pcb->snd_wnd = (uint32_t)seg->wnd << pcb->snd_wscale;
+    pcb->snd_wnd = wnd;
     pcb->snd_wl1 = seg->seq;
-    pcb->snd_wl2 = seg->ack;
     pcb->snd_wnd_max = u32_max(pcb->snd_wnd_max, pcb->snd_wnd);
 }
 
@@ -167,7 +170,7 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
 {
     struct tcp_acked a;
     bool fin = false;
-    uint32_t oldest;
+    uint32_t oldest, delivered = pcb->delivered_segs;
 
     if (pcb->state == TCP_SYN_RECEIVED) {
         if (!complete_handshake(tcp, pcb, seg))
@@ -196,5 +199,6 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
     if (seq_gt(seg->ack, pcb->snd_una))
         fin = new_ack(tcp, pcb, &a);
     acked(tcp, pcb, &a);
+    tcp_info_delivered(pcb, seg, delivered);
     return !fin || fin_acked(tcp, pcb);
 }

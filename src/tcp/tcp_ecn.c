@@ -13,8 +13,6 @@
  */
 #include "tcp/tcp_int.h"
 
-enum { IP_NOT_ECT = 0, IP_ECT_0 = 2, IP_CE = 3, IP_ECN_BITS = 3 };
-
 void tcp_ecn_ask(const struct tcp *tcp, struct tcp_pcb *pcb)
 {
     if (tcp->ecn == TCP_ECN_ON)

@@ -104,6 +104,7 @@ static void fill_counts(const struct tcp *tcp, const struct tcp_pcb *pcb, struct
     i->tcpi_bytes_sent = c->bytes_sent;
     i->tcpi_bytes_retrans = c->bytes_retrans;
     i->tcpi_rcv_ooopack = c->ofo_segs;
+    i->tcpi_delivered_ce = c->delivered_ce;
 }
 
 void tcp_info_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len)
@@ -130,6 +131,14 @@ void tcp_info_received(struct tcp_pcb *pcb, const struct tcp_seg *seg)
     pcb->counts.segs_in += segs;
     if (seg->len)
         pcb->counts.data_segs_in += segs;
+    if ((seg->pkt->tos & IP_ECN_BITS) == IP_CE)
+        pcb->counts.received_ce += segs;
+}
+
+void tcp_info_delivered(struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32_t before)
+{
+    if (pcb->ecn & TCP_ECN_OK && (seg->flags & (TCP_ECE | TCP_SYN)) == TCP_ECE)
+        pcb->counts.delivered_ce += pcb->delivered_segs - before;
 }
 
 void tcp_info_busy(struct tcp *tcp, struct tcp_pcb *pcb, enum tcp_busy busy)
@@ -169,6 +178,7 @@ static void fill_more(const struct tcp *tcp, const struct tcp_pcb *pcb, struct i
     const struct tcp_counts *c = &pcb->counts;
 
     m->rcv_wnd = tcp_rcv_wnd(pcb);
+    m->received_ce = c->received_ce;
     m->total_rto = c->rtos;
     m->total_rto_recoveries = c->rto_recoveries;
     m->total_rto_time = c->rto_ms + ms_since(tcp, c->rto_since_us);

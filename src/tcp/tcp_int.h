@@ -84,6 +84,8 @@ enum tcp_ecn_bit {
     TCP_ECN_SEEN = 16,   /* a segment came that was ECN-capable */
 };
 
+enum { IP_NOT_ECT = 0, IP_ECT_0 = 2, IP_CE = 3, IP_ECN_BITS = 3 }; /* RFC 3168 5 */
+
 enum tcp_fastopen_syn { /* what goes with the SYN */
                         TCP_FASTOPEN_NONE,
                         TCP_FASTOPEN_REQUEST, /* for a cookie */
@@ -145,7 +147,9 @@ struct tcp_counts {
     uint32_t rto_ms;       /* what all recoveries from timeouts took */
     uint16_t rtos, rto_recoveries;
     uint32_t segs_in, segs_out, data_segs_in, data_segs_out, ofo_segs;
-    uint8_t busy; /* enum tcp_busy, since busy_since_us */
+    uint32_t delivered_ce; /* segments that ACKs with ECE delivered */
+    uint32_t received_ce;  /* segments that came with CE */
+    uint8_t busy;          /* enum tcp_busy, since busy_since_us */
 };
 
 struct tcp_pcb {
@@ -171,7 +175,7 @@ struct tcp_pcb {
     uint64_t mem_bytes; /* of both rings, as counted in tcp->mem_bytes */
 
     /* send sequence space (RFC 9293 3.3.1) */
-    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1, snd_wl2;
+    uint32_t iss, snd_una, snd_nxt, snd_wnd, snd_wl1;
     uint32_t snd_up;      /* after the urgent byte; meaningful while snd_urgent */
     uint32_t snd_wnd_max; /* Max(SND.WND), RFC 9293 3.8.6.2.1 */
     uint32_t snd_sml;     /* end of the last segment sent that was not full (Minshall) */
@@ -636,6 +640,8 @@ uint32_t tcp_mss_frame_bytes(const struct tcp_pcb *pcb);
 /* len bytes of text are sent at seq; a segment came in. */
 void tcp_info_sent(struct tcp_pcb *pcb, uint32_t seq, uint32_t len);
 void tcp_info_received(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+/* seg, acceptable, was processed; delivered_segs was `before` before that. */
+void tcp_info_delivered(struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32_t before);
 /* The retransmission timer ran out, before retransmits counts it; something new was acknowledged.
  */
 void tcp_info_timeout(struct tcp *tcp, struct tcp_pcb *pcb);

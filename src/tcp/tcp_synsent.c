@@ -25,7 +25,6 @@ void tcp_established(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg 
     pcb->snd_wnd = seg->flags & TCP_SYN ? seg->wnd : seg->wnd << pcb->snd_wscale;
     pcb->snd_wnd_max = u32_max(pcb->snd_wnd_max, pcb->snd_wnd);
     pcb->snd_wl1 = seg->seq;
-    pcb->snd_wl2 = seg->ack;
     tcp_mss_update(pcb);
     if (!pcb->fast_child) {
         tcp_recover_init(pcb);

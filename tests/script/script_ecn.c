@@ -1,6 +1,8 @@
 /* Explicit congestion notification (RFC 3168 6.1). */
 #include "script.h"
 
+#include <linux/tcp.h>
+
 /* The ECN field of the IP header: as it comes in; and as it is expected to go out. */
 enum { ECT1 = 1, ECT0 = 2, CE = 3, OUT_PLAIN = 1, OUT_ECT0 = 3 };
 
@@ -157,6 +159,25 @@ static void seen(struct script *s)
 SCRIPT(ecn_seen, ECN_PASSIVE, DO(agreed), IN(.f = ACK, .seq = 1, .ack = 1, .len = 10, .ect = ECT1),
        OUT(.f = ACK, .seq = 1, .ack = 11), DO(seen))
 
+/* TCP_INFO: what the network marked, of what was sent and of what came. */
+static void marks_are_counted(struct script *s)
+{
+    struct tcp_info i;
+
+    if (!s->pcb)
+        return;
+    tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
+    script_assert(s, i.tcpi_delivered == 4 && i.tcpi_delivered_ce == 2);
+    script_assert(s, s->pcb->counts.received_ce == 2 && i.tcpi_options & TCPI_OPT_ECN);
+}
+SCRIPT(ecn_tcp_info, ECN_PASSIVE, SEND(4380), FULL(1), FULL(1461),
+       OUT(.f = ACK | PSH, .seq = 2921, .ack = 1, .len = 1460, .ect = OUT_ECT0),
+       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1461), IN(.f = ACK | ECE, .seq = 1, .ack = 4381),
+       IN(.f = ACK | PSH, .seq = 1, .ack = 4381, .len = 10, .ect = CE),
+       OUT(.f = ACK | ECE, .seq = 4381, .ack = 11), IN(.f = ACK, .seq = 11, .ack = 4381, .ect = CE),
+       IN(.f = ACK | PSH, .seq = 11, .ack = 4381, .len = 10, .ect = ECT0),
+       OUT(.f = ACK | ECE, .seq = 4381, .ack = 21), DO(marks_are_counted))
+
 Suite *ecn_suite(void)
 {
     Suite *s = suite_create("ecn");
@@ -186,6 +207,7 @@ Suite *ecn_suite(void)
     tcase_add_test(t, ecn_ce_on_a_pure_ack_is_nothing);
     tcase_add_test(t, ecn_ce_without_agreement);
     tcase_add_test(t, ecn_seen);
+    tcase_add_test(t, ecn_tcp_info);
     suite_add_tcase(s, t);
     return s;
 }

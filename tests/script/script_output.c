@@ -122,6 +122,26 @@ SCRIPT(shrunk_window, OPEN_WND(5840), SEND(4380), OUT(.f = ACK, .seq = 1, .ack =
        IN(.f = ACK, .seq = 1, .ack = 4381, .win = 5840),
        OUT(.f = ACK | PSH, .seq = 4381, .ack = 1, .len = 1460))
 
+/* A window that comes with text sent again counts too when its ACK is news: 1,000 bytes behind the
+ * ACK, not the 2,920 that were told before. RFC 9293 3.10.7.4 */
+SCRIPT(window_with_text_sent_again, OPEN_WND(2920), SEND(10000),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460),
+       IN(.f = ACK, .seq = 1001, .ack = 1, .len = 1000, .win = 2920),
+       OUT(.f = ACK, .seq = 2921, .ack = 1),
+       IN(.f = ACK, .seq = 1, .ack = 2921, .len = 1000, .win = 1000),
+       OUT(.f = ACK, .seq = 2921, .ack = 2001), QUIET(MS(50)),
+       IN(.f = ACK, .seq = 2001, .ack = 2921, .win = 1460),
+       OUT(.f = ACK, .seq = 2921, .ack = 2001, .len = 1460))
+/* But an old one with an old ACK does not. */
+SCRIPT(window_of_an_old_segment, OPEN_WND(2920), SEND(10000),
+       OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460),
+       OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460),
+       IN(.f = ACK, .seq = 1001, .ack = 2921, .len = 1000, .win = 1000),
+       OUT(.f = ACK, .seq = 2921, .ack = 1),
+       IN(.f = ACK, .seq = 1, .ack = 2921, .len = 1000, .win = 2920),
+       OUT(.f = ACK, .seq = 2921, .ack = 2001), QUIET(MS(50)))
+
 /* ---- congestion window ---- */
 
 #define TEN_SEGMENTS(from) TEN_SEGMENTS_F(from, ACK)
@@ -345,6 +365,8 @@ Suite *output_suite(void)
     tcase_add_test(t, sender_fills_a_small_buffer);
     tcase_add_test(t, silly_window_is_overridden);
     tcase_add_test(t, shrunk_window);
+    tcase_add_test(t, window_with_text_sent_again);
+    tcase_add_test(t, window_of_an_old_segment);
     suite_add_tcase(s, t);
     t = tcase_create("cwnd");
     tcase_add_test(t, initial_window_is_ten);
