@@ -133,10 +133,11 @@ void tcp_retransmit_lost(struct tcp *tcp, struct tcp_pcb *pcb)
     }
 }
 
-/* What the time from RTO to RTO, doubling, adds up to after n retransmissions. */
-static uint64_t model_us(unsigned n)
+/* What the time from RTO to RTO, doubling from the first one, adds up to after n retransmissions.
+ */
+static uint64_t model_us(unsigned n, uint64_t rto)
 {
-    uint64_t total = 0, rto = TCP_RTO_MIN_US;
+    uint64_t total = 0;
 
     for (unsigned i = 0; i <= n; i++) {
         total += rto;
@@ -149,7 +150,7 @@ uint64_t tcp_retransmit_r2_us(const struct tcp_pcb *pcb)
 {
     if (pcb->conf.user_timeout_ms)
         return (uint64_t)pcb->conf.user_timeout_ms * 1000;
-    return model_us(pcb->orphan ? TCP_ORPHAN_RETRIES : TCP_RETRIES_2);
+    return model_us(pcb->orphan ? TCP_ORPHAN_RETRIES : TCP_RETRIES_2, TCP_RTO_MIN_US);
 }
 
 static void give_up(struct tcp *tcp, struct tcp_pcb *pcb)
@@ -169,10 +170,13 @@ static bool is_time_up(struct tcp *tcp, const struct tcp_pcb *pcb)
             max = TCP_SYNACK_RETRIES;
         if (pcb->bare_acked) /* its time may be longer */
             max = u32_max(max, pcb->conf.defer_accept);
+        if (pcb->conf.user_timeout_ms && since >= tcp_retransmit_r2_us(pcb))
+            return true;
+        /* Those a second apart come on top, but not in the time: as Linux. */
         if (pcb->state == TCP_SYN_SENT)
-            max += TCP_SYN_LINEAR;
-        return pcb->retransmits >= max ||
-               (pcb->conf.user_timeout_ms && since >= tcp_retransmit_r2_us(pcb));
+            return pcb->retransmits >= max + TCP_SYN_LINEAR ||
+                   (!pcb->conf.user_timeout_ms && since >= model_us(max, TCP_RTO_INITIAL_US));
+        return pcb->retransmits >= max;
     }
     return since >= tcp_retransmit_r2_us(pcb);
 }

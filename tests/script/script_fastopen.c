@@ -79,8 +79,7 @@ static void give_up_soon(struct script *s)
 }
 SCRIPT(fast_peer_is_dead, GET_COOKIE, FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100),
        DO(give_up_soon), OUT_AT(SEC(1), .f = SYN, .opts = 20), OUT_AT(SEC(1), .f = SYN),
-       OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(1), .f = SYN), QUIET(SEC(2)),
-       STATE(TCP_CLOSED), ERROR(ETIMEDOUT), FAST(100, 0), OUT(.f = SYN, .opts = 20))
+       QUIET(SEC(1)), STATE(TCP_CLOSED), ERROR(ETIMEDOUT), FAST(100, 0), OUT(.f = SYN, .opts = 20))
 
 SCRIPT(fast_refused, GET_COOKIE, FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100),
        IN(.f = RST | ACK, .ack = 101), STATE(TCP_CLOSED), ERROR(ECONNREFUSED))

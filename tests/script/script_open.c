@@ -39,9 +39,26 @@ static void two_syn_retries(struct script *s)
     if (s->pcb)
         tcp_config(s->pcb)->syn_retries = 2;
 }
+/* As Linux: no longer than two would take that double their distance, 1 + 2 + 4 s. */
 SCRIPT(syn_retries_option, CONNECT(0), OUT(.f = SYN), DO(two_syn_retries), FOUR_SYNS,
-       OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(2), .f = SYN), QUIET(SEC(4)), STATE(TCP_CLOSED),
+       OUT_AT(SEC(1), .f = SYN), QUIET(SEC(2) - 1), STATE(TCP_SYN_SENT), QUIET(1),
+       STATE(TCP_CLOSED), ERROR(ETIMEDOUT))
+static void one_syn_retry(struct script *s)
+{
+    if (s->pcb)
+        tcp_config(s->pcb)->syn_retries = 1;
+}
+SCRIPT(syn_retries_option_of_one, CONNECT(0), OUT(.f = SYN), DO(one_syn_retry),
+       OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(1), .f = SYN), QUIET(SEC(1)), STATE(TCP_CLOSED),
        ERROR(ETIMEDOUT))
+static void three_syn_retries(struct script *s)
+{
+    if (s->pcb)
+        tcp_config(s->pcb)->syn_retries = 3;
+}
+SCRIPT(syn_retries_option_of_three, CONNECT(0), OUT(.f = SYN), DO(three_syn_retries), FOUR_SYNS,
+       OUT_AT(SEC(1), .f = SYN), OUT_AT(SEC(2), .f = SYN), OUT_AT(SEC(4), .f = SYN),
+       QUIET(SEC(8) - 1), STATE(TCP_SYN_SENT), QUIET(1), STATE(TCP_CLOSED), ERROR(ETIMEDOUT))
 
 SCRIPT(connection_refused, CONNECT(0), OUT(.f = SYN), IN(.f = RST | ACK, .ack = 1),
        STATE(TCP_CLOSED), EVENTS(POLLERR | POLLHUP, 0xffff), ERROR(ECONNREFUSED))
@@ -268,6 +285,8 @@ Suite *open_suite(void)
     tcase_add_test(t, active_open_with_options);
     tcase_add_test(t, syn_is_sent_four_and_six_times_again);
     tcase_add_test(t, syn_retries_option);
+    tcase_add_test(t, syn_retries_option_of_one);
+    tcase_add_test(t, syn_retries_option_of_three);
     tcase_add_test(t, connection_refused);
     tcase_add_test(t, connect_again_after_refusal);
     tcase_add_test(t, rst_without_our_number_is_ignored_in_syn_sent);
