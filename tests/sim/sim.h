@@ -44,6 +44,14 @@ struct sim_task {
     void (*run)(struct sim_task *t, uint32_t fired); /* within an entry of its host */
 };
 
+#define SIM_EDGES 1024
+
+/* The right edge of the window that a connection has offered. */
+struct sim_edge {
+    const void *pcb; /* NULL: nothing is known */
+    uint32_t iss, irs, rcv_adv;
+};
+
 struct sim {
     uint64_t seed;
     struct sim_net net;
@@ -52,8 +60,11 @@ struct sim {
     struct rng rng; /* of the programs; the wire and the stacks have their own */
     struct list tasks;
     uint64_t next_cookie;
+    uint64_t event_us; /* when the last event was, and how many there were by then */
+    uint32_t events;
     uint64_t progress_us; /* the last time that somebody got somewhere */
     bool trace;
+    struct sim_edge edge[SIM_HOSTS][SIM_EDGES]; /* by the pcb's address */
     size_t leak_max; /* bytes that may be lost without complaint, in each arena */
 };
 
@@ -67,6 +78,8 @@ void sim_init(struct sim *s, uint64_t seed, const struct sim_net *net);
 void sim_fini(struct sim *s);
 /* Runs until nothing happens any more or until_us. */
 void sim_run(struct sim *s, uint64_t until_us);
+/* What holds after every event (sim_check.c). */
+void sim_check(struct sim *s);
 /* Will nothing happen any more by itself? */
 bool sim_is_idle(const struct sim *s);
 /* Waits for sockets and TIME_WAIT to be over. */

@@ -3,6 +3,7 @@
  *
  *   SIM_COUNT=n  how many scenarios (default: what fits into make check)
  *   SIM_FIRST=n  the first seed (default 1)
+ *   SIM_JOBS=n   by so many processes (default 1)
  *   SIM_SEED=n   only this one
  *   SIM_TRACE=1  show the frames
  */
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef SHIM_SANITIZE
@@ -20,6 +22,7 @@
 #else
 #define COUNT_DEFAULT 20000
 #endif
+#define TELL_EVERY 100000u
 
 static volatile uint64_t seed_now;
 
@@ -133,10 +136,42 @@ static uint64_t env_number(const char *name, uint64_t otherwise)
     return v && *v ? strtoull(v, NULL, 10) : otherwise;
 }
 
+/* Every step-th of count seeds. */
+static void run_some(uint64_t first, uint64_t count, uint64_t step, bool trace)
+{
+    for (uint64_t done = 0; done < count; done += step) {
+        run_one(first + done, trace);
+        if (done && done % TELL_EVERY < step)
+            fprintf(stderr, "sim: %llu scenarios\n",
+                    (unsigned long long)(done - done % TELL_EVERY));
+    }
+}
+
+/* The same by so many processes; false: one of them found something. */
+static bool run_jobs(uint64_t first, uint64_t count, uint64_t jobs, bool trace)
+{
+    uint64_t running = 0;
+    bool ok = true;
+    int status;
+    for (; running < jobs && running < count; running++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return false;
+        if (pid == 0) {
+            run_some(first + running, count - running, jobs, trace);
+            _exit(0);
+        }
+    }
+    for (; running; running--)
+        ok = wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && ok;
+    return ok;
+}
+
 int main(void)
 {
     uint64_t first = env_number("SIM_FIRST", 1), count = env_number("SIM_COUNT", COUNT_DEFAULT);
     uint64_t only = env_number("SIM_SEED", 0);
+    uint64_t jobs = env_number("SIM_JOBS", 1);
     bool trace = env_number("SIM_TRACE", 0);
     const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE};
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
@@ -147,8 +182,10 @@ int main(void)
         run_one(only, trace);
         return 0;
     }
-    for (uint64_t seed = first; seed < first + count; seed++)
-        run_one(seed, trace);
+    if (jobs > 1 && !run_jobs(first, count, jobs, trace))
+        return 1;
+    if (jobs <= 1)
+        run_some(first, count, 1, trace);
     printf("sim: %llu scenarios\n", (unsigned long long)count);
     return 0;
 }
