@@ -57,6 +57,7 @@ void tcp_cc_release(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     if (tcp_cc(pcb)->release)
         tcp_cc(pcb)->release(tcp, pcb);
+    memset(pcb->cc, 0, sizeof(pcb->cc)); /* the next algorithm must not take it for its own */
 }
 
 void tcp_cc_init(struct tcp *tcp, struct tcp_pcb *pcb)

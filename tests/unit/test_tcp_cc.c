@@ -164,6 +164,21 @@ START_TEST(switching_keeps_the_window)
 }
 END_TEST
 
+/* CUBIC's own was taken for BBR's when the connection no longer sent. */
+START_TEST(switching_after_the_end_leaves_nothing_behind)
+{
+    uint8_t info[64];
+
+    w.pcb->conf.congestion = TCP_CC_CUBIC;
+    w.pcb->cc[0] = 12345;
+    w.pcb->state = TCP_FIN_WAIT_2;
+    ck_assert_int_eq(tcp_set_congestion(&w.tcp, w.pcb, TCP_CC_BBR), 0);
+    ck_assert_uint_eq(w.pcb->cc[0], 0);
+    ck_assert_uint_eq(tcp_cc_info(w.pcb, info, sizeof(info)), 0);
+    w.pcb->state = TCP_CLOSED;
+}
+END_TEST
+
 START_TEST(the_stack_has_a_default)
 {
     struct tcp_pcb *pcb;
@@ -331,6 +346,7 @@ TCase *test_tcp_cc(void)
     tcase_add_test(t, window_that_is_not_used_shrinks);
     tcase_add_test(t, window_that_is_used_stays);
     tcase_add_test(t, switching_keeps_the_window);
+    tcase_add_test(t, switching_after_the_end_leaves_nothing_behind);
     tcase_add_test(t, the_stack_has_a_default);
     tcase_add_test(t, loss_halves_what_is_in_flight);
     tcase_add_test(t, window_does_not_overflow);
