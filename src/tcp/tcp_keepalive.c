@@ -24,6 +24,8 @@ static void arm_in(struct tcp *tcp, struct tcp_pcb *pcb, uint64_t us)
 
 void tcp_keepalive_arm(struct tcp *tcp, struct tcp_pcb *pcb)
 {
+    if (pcb->doomed) /* tcp_repair_finish() has the timer */
+        return;
     switch (tcp_state(pcb)) {
     case TCP_TIME_WAIT:
         arm_in(tcp, pcb, TCP_MSL2_US);

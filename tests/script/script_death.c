@@ -103,8 +103,8 @@ static void child_main(struct script *s, const struct step *steps)
     _exit(0);
 }
 
-/* What the next owner does, and then the end of everything. */
-static void survive(struct script *s)
+/* What the next owner does. */
+static void repair(struct script *s)
 {
     arena_rebuild(s->arena);
     s->net->timers = (struct timers){0};
@@ -112,6 +112,12 @@ static void survive(struct script *s)
     net_repair(s->net);
     tcp_repair(s->tcp);
     s->net->env = &s->env;
+}
+
+/* That, and then the end of everything. */
+static void survive(struct script *s)
+{
+    repair(s);
     script_survive(s);
 }
 
@@ -197,6 +203,23 @@ START_TEST(death_with_a_model)
 }
 END_TEST
 
+/* An option that was set after the death stopped the timer that tells both sides of it. */
+static void die_and_set_keepalive(struct script *s)
+{
+    struct tcp_pcb *pcb = s->pcb;
+
+    if (!pcb)
+        return; /* no memory */
+    s->tcp->current = pcb;
+    repair(s);
+    tcp_config(pcb)->keepalive = true;
+    tcp_config_changed(s->tcp, pcb);
+}
+#define RESET_AND_PROBE(t) OUT_AT(t, .f = RST | ACK, .seq = 1, .ack = 1), OUT(.f = ACK, .ack = 1)
+SCRIPT(death_and_an_option, PASSIVE_OPEN, DO(die_and_set_keepalive), RESET_AND_PROBE(0),
+       EVENTS(POLLERR | POLLHUP, 0xffff), RESET_AND_PROBE(MS(200)), RESET_AND_PROBE(MS(400)),
+       RESET_AND_PROBE(MS(800)), QUIET(SEC(2)), ERROR(ECONNRESET), CLOSE, PCBS(1))
+
 Suite *death_suite(void)
 {
     Suite *s = suite_create("death");
@@ -207,6 +230,7 @@ Suite *death_suite(void)
     tcase_add_test(t, death_while_opening);
     tcase_add_test(t, death_while_listening);
     tcase_add_test(t, death_with_a_model);
+    tcase_add_test(t, death_and_an_option);
     suite_add_tcase(s, t);
     return s;
 }
