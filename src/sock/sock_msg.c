@@ -156,9 +156,11 @@ static ssize_t recv_tcp(struct sock *so, struct msghdr *msg, size_t skip, size_t
         io |= TCP_IO_OOB;
     if (flags & MSG_TRUNC)
         io |= TCP_IO_TRUNC;
-    /* A peek that is continued goes on behind what it has seen. */
+    /* A peek that is continued goes on behind what it has seen; SO_PEEK_OFF has counted that. */
+    if (so->peek_offset == SOCK_PEEK_OFF)
+        peek = skip;
     ssize_t n = tcp_recv(&so->stack->tcp, so->tcp, msg->msg_iov, msg->msg_iovlen, skip, len, io,
-                         flags & MSG_PEEK ? peek + skip : 0);
+                         flags & MSG_PEEK ? peek : 0);
     if (n < 0)
         return n;
     if (so->peek_offset != SOCK_PEEK_OFF && !(flags & MSG_OOB)) {

@@ -97,6 +97,30 @@ START_TEST(peek_and_trunc)
 }
 END_TEST
 
+/* With MSG_WAITALL or SO_RCVLOWAT a peek goes on when more has come. SO_PEEK_OFF had counted what
+ * it has seen already. */
+START_TEST(a_peek_with_an_offset_goes_on_where_it_was)
+{
+    uint8_t buf[8] = {0};
+    struct iovec iov = {buf, sizeof(buf)};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    struct sock *a, *b, *listener = t_listener(80);
+    t_pair(listener, &a, &b);
+    ck_assert_int_eq(t_set(b, SOL_SOCKET, SO_PEEK_OFF, 1), 0);
+    t_send(a, "0123", 4, 0);
+    run_us(100000);
+    ck_assert_int_eq(IN(HOST_B, sock_recvmsg(b, &msg, 0, MSG_PEEK)), 3);
+    t_send(a, "45678", 5, 0);
+    run_us(100000);
+    ck_assert_int_eq(IN(HOST_B, sock_recvmsg(b, &msg, 3, MSG_PEEK)), 5);
+    ck_assert_mem_eq(buf, "12345678", 8);
+    ck_assert_int_eq(t_get(b, SOL_SOCKET, SO_PEEK_OFF), 9);
+    t_close(a);
+    t_close(b);
+    t_close(listener);
+}
+END_TEST
+
 START_TEST(no_bytes)
 {
     uint8_t buf[4];
@@ -194,6 +218,7 @@ TCase *test_sock_stream(void)
     tcase_add_test(tc, pieces_and_skip);
     tcase_add_test(tc, bad_pieces);
     tcase_add_test(tc, peek_and_trunc);
+    tcase_add_test(tc, a_peek_with_an_offset_goes_on_where_it_was);
     tcase_add_test(tc, no_bytes);
     tcase_add_test(tc, urgent);
     tcase_add_test(tc, reset_is_told_once);
