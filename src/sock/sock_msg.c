@@ -296,13 +296,11 @@ static ssize_t udp_cork(struct sock *so, const struct udp_how *how, const struct
         r->cork_to = how->has_to ? how->to : (struct endpoint){.port = 0};
         r->corked = true;
     }
-    if (ring_len(&r->cork) + len > UDP_PAYLOAD_MAX)
-        return -EMSGSIZE;
-    size_t n = ring_append_iov(&r->cork, msg->msg_iov, msg->msg_iovlen, 0, len);
-    if (n < len) {
-        ring_clear(&r->cork);
+    bool fits = ring_len(&r->cork) + len <= UDP_PAYLOAD_MAX;
+    if (!fits || ring_append_iov(&r->cork, msg->msg_iov, msg->msg_iovlen, 0, len) < len) {
+        ring_clear(&r->cork); /* all that was to be one datagram is lost */
         r->corked = false;
-        return -ENOBUFS;
+        return fits ? -ENOBUFS : -EMSGSIZE;
     }
     int err = more ? 0 : sock_msg_uncork(so);
     return err < 0 ? err : (ssize_t)len;

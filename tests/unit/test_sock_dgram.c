@@ -144,13 +144,28 @@ START_TEST(corked)
     give("34");
     ck_assert_int_eq(t_recv(rx, buf, 32, 0), -EAGAIN);
     ck_assert_int_eq(t_sendto(tx, big, sizeof(big), ADDR_A, 53), sizeof(big));
-    ck_assert_int_eq(t_sendto(tx, big, sizeof(big), ADDR_A, 53), -EMSGSIZE);
     ck_assert_int_eq(t_set(tx, IPPROTO_UDP, UDP_CORK, 0), 0);
     run_us(1000000);
     ck_assert_int_eq(t_recv(rx, buf, 32, MSG_TRUNC), 60004);
     ck_assert_mem_eq(buf, "1234", 4);
     /* What is still corked at the end goes with the socket. */
     t_send(tx, "zz", 2, MSG_MORE);
+}
+END_TEST
+
+/* As in Linux what was corked is lost then; it was sent after all, and to the old destination. */
+START_TEST(corking_too_much_loses_it_all)
+{
+    static uint8_t big[60000];
+    char buf[32];
+    ck_assert_int_eq(t_set(tx, IPPROTO_UDP, UDP_CORK, 1), 0);
+    ck_assert_int_eq(t_sendto(tx, big, sizeof(big), ADDR_A, 77), sizeof(big));
+    ck_assert_int_eq(t_sendto(tx, big, sizeof(big), ADDR_A, 77), -EMSGSIZE);
+    ck_assert_int_eq(t_sendto(tx, "new", 3, ADDR_A, 53), 3);
+    ck_assert_int_eq(t_set(tx, IPPROTO_UDP, UDP_CORK, 0), 0);
+    run_us(100000);
+    ck_assert_int_eq(t_recv(rx, buf, 32, MSG_TRUNC), 3);
+    ck_assert_mem_eq(buf, "new", 3);
 }
 END_TEST
 
@@ -213,6 +228,7 @@ TCase *test_sock_dgram(void)
     tcase_add_test(tc, names_and_truncation);
     tcase_add_test(tc, peek_offset);
     tcase_add_test(tc, corked);
+    tcase_add_test(tc, corking_too_much_loses_it_all);
     tcase_add_test(tc, segmented);
     tcase_add_test(tc, overflow_is_counted);
     return tc;
