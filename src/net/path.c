@@ -195,7 +195,7 @@ static int path_route(struct net *net, struct ip_path *p, struct ip_addr *route_
     const struct route *r = route_find(net, &p->dst, p->bound);
 
     if (!r) {
-        if (!p->bound)
+        if (!p->bound || !addr_is_v4(&p->dst)) /* of IPv6 nothing is ever on the link */
             return -ENETUNREACH;
         p->nif = p->bound;
         p->next_hop = p->dst;

@@ -132,6 +132,20 @@ START_TEST(test_bound_interface)
 }
 END_TEST
 
+/* An IPv6 group, of a socket that is bound to an interface: it had a path, and an IPv4 packet to
+ * some of its bytes went out. */
+START_TEST(test_no_path_to_an_ipv6_group)
+{
+    struct ip_path path;
+    struct ip_addr group = {.b = {0xff, 0x02, [15] = 1}}, any = addr_any_as(&group);
+
+    host_start_ready(&h);
+    ck_assert(!addr_is_v4(&group) && addr_is_multicast(&group));
+    ck_assert_int_eq(path_lookup(h.net, &group, &any, h.nif, &path), -ENETUNREACH);
+    host_end(&h);
+}
+END_TEST
+
 /* A flow keeps its source whatever becomes of the routes, and notices when it loses it. */
 START_TEST(test_refresh)
 {
@@ -325,6 +339,7 @@ TCase *test_net_path(void)
     tcase_add_test(tc, test_no_address);
     tcase_add_test(tc, test_groups);
     tcase_add_test(tc, test_bound_interface);
+    tcase_add_test(tc, test_no_path_to_an_ipv6_group);
     tcase_add_test(tc, test_refresh);
     tcase_add_test(tc, test_path_mtu);
     tcase_add_test(tc, test_path_mtu_expires);
