@@ -7,6 +7,9 @@
 #include "io/engine_int.h"
 
 #define PRIVATE_MAX (1u << 20)
+/* With a limit above this, the numbers from here on: the kernel's table of descriptors, which
+ * fork() copies, is as long as the highest number. */
+#define HIGH_ENOUGH 16384u
 static uint64_t private_bits[PRIVATE_MAX / 64];
 
 bool engine_fd_is_private(int fd)
@@ -37,7 +40,9 @@ int engine_fd_hide(int fd)
     int high = -1;
     if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
         return -errno;
-    if (rl.rlim_max > rl.rlim_cur) {
+    if (rl.rlim_cur > HIGH_ENOUGH)
+        high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_ENOUGH);
+    if (high < 0 && rl.rlim_max > rl.rlim_cur) {
         up = rl;
         up.rlim_cur = rl.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &up) == 0) {

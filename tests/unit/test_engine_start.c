@@ -288,6 +288,23 @@ START_TEST(hidden_below_the_limit)
 }
 END_TEST
 
+/* With a limit of many, a process had a table of descriptors of that length, which fork() copies;
+ * and numbers of more than a million were not remembered as private. */
+START_TEST(hidden_low_under_a_high_limit)
+{
+    struct rlimit rl;
+    int low = open("/dev/null", O_RDONLY);
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &rl), 0);
+    rl.rlim_cur = rl.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
+    int high = engine_fd_hide(low);
+    ck_assert_int_gt(high, low);
+    ck_assert_int_lt(high, 17000);
+    ck_assert(engine_fd_is_private(high));
+}
+END_TEST
+
 /* ---- the trace ---- */
 
 START_TEST(trace_to_a_file)
@@ -349,6 +366,7 @@ TCase *test_engine_start(void)
     tcase_add_test(tc, trims);
     tcase_add_test(tc, hidden_descriptors);
     tcase_add_test(tc, hidden_below_the_limit);
+    tcase_add_test(tc, hidden_low_under_a_high_limit);
     tcase_add_test(tc, trace_to_a_file);
     tcase_add_test(tc, trace_to_stderr);
     return tc;
