@@ -352,14 +352,9 @@ void epset_seen_outer(struct epset *set)
 
 /* ---- finding sets ---- */
 
-/* After fork(): makes the copied set this process's own. */
-static void adopt(struct epset *set, int epfd)
+/* After fork(): takes from the copied set what is its parent's, within the lock. */
+static void disown(struct epset *set)
 {
-    lock_take(&epset_lock);
-    if (set->epoch == epset_epoch) {
-        lock_give(&epset_lock);
-        return;
-    }
     int wait = set->wait_fd, wake = set->wake_fd;
     set->epoch = epset_epoch;
     set->wait_fd = set->wake_fd = -1;
@@ -371,11 +366,15 @@ static void adopt(struct epset *set, int epfd)
         epready_drop(&set->ready, it);
         it->waiter = NULL;
     }
-    bool items = set->item_count > 0;
-    lock_give(&epset_lock);
     hidden_close(wait);
     hidden_close(wake);
-    if (!items || attach(set, epfd) < 0)
+}
+
+/* After fork(): makes the set this process's own. When there is no descriptor for it now, the next
+ * call on the set tries again. */
+static void adopt(struct epset *set, int epfd)
+{
+    if (attach(set, epfd) < 0)
         return;
     epset_enter();
     LIST_FOREACH_SAFE (n, &set->items) {
@@ -395,9 +394,11 @@ struct epset *epset_get(int epfd)
     struct epset *set = set_of(epfd);
     if (set)
         set->holds++;
-    bool foreign = set && set->epoch != epset_epoch;
+    if (set && set->epoch != epset_epoch)
+        disown(set);
+    bool bare = set && set->item_count > 0 && set->wait_fd < 0;
     lock_give(&epset_lock);
-    if (foreign)
+    if (bare)
         adopt(set, epfd);
     return set;
 }
@@ -507,7 +508,10 @@ static int item_mod(struct epset *set, struct sock *so, int fd, const struct epo
         return -EINVAL;
     it->events = ev->events | EPOLLERR | EPOLLHUP;
     it->data = ev->data.u64;
-    it->waiter->mask = it->events & ~EPITEM_HOW_BITS;
+    if (it->waiter)
+        it->waiter->mask = it->events & ~EPITEM_HOW_BITS;
+    else if (item_watch(it, so) < 0) /* fork() copied the item, and adopt() could not go on */
+        return -ENOMEM;
     item_look(it, so);
     return 0;
 }

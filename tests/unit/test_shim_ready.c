@@ -5,7 +5,9 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 #include "epset_int.h"
 
@@ -343,6 +345,29 @@ START_TEST(an_instance_is_readable_from_outside)
 }
 END_TEST
 
+/* Without numbers for the descriptors of its copy, a child's epoll_ctl() was a SIGSEGV. */
+START_TEST(a_forked_set_without_descriptors)
+{
+    int pair[2], ep = epoll_create1(0), status = -1;
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT, .data.u64 = 2};
+    struct rlimit all, none;
+    test_tcp_pair(pair);
+    ck_assert_int_eq(add(ep, pair[0], EPOLLIN, 1), 0);
+    getrlimit(RLIMIT_NOFILE, &all);
+    none = (struct rlimit){3, all.rlim_max};
+    pid_t pid = fork();
+    if (pid == 0) {
+        setrlimit(RLIMIT_NOFILE, &none);
+        epoll_ctl(ep, EPOLL_CTL_MOD, pair[0], &ev);
+        setrlimit(RLIMIT_NOFILE, &all);
+        bool ok = epoll_ctl(ep, EPOLL_CTL_MOD, pair[0], &ev) == 0;
+        real._exit(ok && wait_one(ep, -1, 2) == EPOLLOUT ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(both_sides_get_their_turn)
 {
     int pair[2], pipes[2], ep = epoll_create1(0), seen[3] = {0};
@@ -375,6 +400,7 @@ Suite *shim_ready_suite(void)
     tcase_add_test(t, a_wait_left_by_longjmp_leaves_nothing);
     tcase_add_test(t, a_wake_taken_by_another_is_no_excuse);
     tcase_add_test(t, an_instance_is_readable_from_outside);
+    tcase_add_test(t, a_forked_set_without_descriptors);
     tcase_add_test(t, both_sides_get_their_turn);
     suite_add_tcase(s, t);
     return s;
