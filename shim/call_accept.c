@@ -5,11 +5,6 @@
 
 #include "call.h"
 
-static int accepted_name(struct sock *so, struct sockaddr *addr, socklen_t *len)
-{
-    return addr && len ? sock_getpeername(so, addr, len) : 0;
-}
-
 /* Takes the first connection. Within an entry on so, and returns in one; so may be gone then. The
  * new descriptor or -errno. */
 static int take(struct sock *so, struct sockaddr *addr, socklen_t *len, int flags)
@@ -30,10 +25,10 @@ static int take(struct sock *so, struct sockaddr *addr, socklen_t *len, int flag
     if (r == 0) {
         child->nonblock = (flags & SOCK_NONBLOCK) != 0;
         r = fd_set_stack(fd, child);
-        if (r == 0)
-            r = accepted_name(child, addr, len);
         if (r < 0)
             sock_close(child);
+        else if (addr && len) /* not getpeername(): the connection may be over already */
+            sock_addr_put(child, tcp_remote(child->tcp), addr, len);
     }
     if (r < 0) {
         fd_clear(fd);

@@ -22,6 +22,14 @@ static bool is_of_another_device(const struct sock *so, int level, int name, int
     return device && unused && refused == 0 && r == -ENODEV;
 }
 
+/* What the kernel says to it for the placeholder: 0 or -errno. */
+static int set_placeholder(int fd, int level, int name, const void *val, socklen_t len)
+{
+    if (!spoils_guard(level, name))
+        return real.setsockopt(fd, level, name, val, len) < 0 ? -errno : 0;
+    return (int)len >= (int)sizeof(int) && call_bad_address(val, len) ? -EFAULT : 0;
+}
+
 ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 {
     shim_in();
@@ -29,8 +37,7 @@ ssize_t call_setsockopt(int fd, int level, int name, const void *val, socklen_t 
     ssize_t r = so ? 0 : shim_not_ours(fd);
     if (so) {
         /* Whether the program has the privilege for it, the kernel knows. */
-        int kernel = spoils_guard(level, name) ? 0 : real.setsockopt(fd, level, name, val, len);
-        int refused = kernel < 0 ? -errno : 0;
+        int refused = set_placeholder(fd, level, name, val, len);
         r = refused;
         if (r != -EPERM && r != -EACCES && r != -EFAULT)
             r = sock_setsockopt(so, level, name, val, len);

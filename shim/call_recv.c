@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "deadline.h"
 #include "process.h"
 
 /* Bytes of an iovec, cut to what one call may move. -EINVAL, -EMSGSIZE. */
@@ -100,7 +101,7 @@ ssize_t call_recv(int fd, struct msghdr *msg, int flags)
 }
 
 /* read() and its kin: nothing asked, nothing done. */
-static ssize_t read_iov(int fd, const struct iovec *iov, int niov)
+static ssize_t read_iov(int fd, const struct iovec *iov, int niov, int flags)
 {
     if (niov < 0 || niov > IOV_MAX)
         return -EINVAL;
@@ -108,14 +109,14 @@ static ssize_t read_iov(int fd, const struct iovec *iov, int niov)
     if (len <= 0)
         return len;
     struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)niov};
-    return call_recv(fd, &msg, 0);
+    return call_recv(fd, &msg, flags);
 }
 
 SHIM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
     if (shim_ours(fd)) {
         struct iovec iov = {buf, len};
-        ssize_t r = read_iov(fd, &iov, 1);
+        ssize_t r = read_iov(fd, &iov, 1, 0);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
@@ -125,7 +126,7 @@ SHIM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 SHIM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int niov)
 {
     if (shim_ours(fd)) {
-        ssize_t r = read_iov(fd, iov, niov);
+        ssize_t r = read_iov(fd, iov, niov, 0);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
@@ -136,9 +137,7 @@ SHIM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int niov)
 static ssize_t preadv2_any(int fd, const struct iovec *iov, int niov, off_t offset, int flags)
 {
     if (offset == -1 && (flags & ~(RWF_HIPRI | RWF_NOWAIT)) == 0 && shim_ours(fd)) {
-        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)niov};
-        ssize_t r =
-            flags & RWF_NOWAIT ? call_recv(fd, &msg, MSG_DONTWAIT) : read_iov(fd, iov, niov);
+        ssize_t r = read_iov(fd, iov, niov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
@@ -239,12 +238,9 @@ SHIM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 static int call_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
                          const struct timespec *timeout)
 {
-    uint64_t deadline_us = TIMER_NEVER;
-    if (timeout) {
-        if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
-            return -EINVAL;
-        deadline_us = shim_deadline(timeout->tv_sec * 1000000 + timeout->tv_nsec / 1000 + 1);
-    }
+    if (timeout && !deadline_valid(timeout))
+        return -EINVAL;
+    uint64_t deadline_us = deadline_after(timeout);
     int count = 0;
     while ((unsigned)count < n) {
         ssize_t r = call_recv(fd, &vec[count].msg_hdr, flags & ~MSG_WAITFORONE);
@@ -256,7 +252,7 @@ static int call_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
         vec[count++].msg_len = (unsigned)r;
         if (flags & MSG_WAITFORONE)
             flags |= MSG_DONTWAIT;
-        if (timeout && shim_deadline(1) >= deadline_us)
+        if (deadline_passed(deadline_us))
             break;
     }
     return count;
@@ -265,7 +261,7 @@ static int call_recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
 SHIM_EXPORT int recvmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags,
                          struct timespec *timeout)
 {
-    if (shim_ours(fd)) {
+    if (shim_ours(fd) && !call_bad_address(vec, n)) {
         int r = call_recvmmsg(fd, vec, n < IOV_MAX ? n : IOV_MAX, flags, timeout);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);

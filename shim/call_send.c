@@ -54,7 +54,8 @@ ssize_t call_send(int fd, const struct msghdr *msg, int flags)
     if (len < 0)
         return len;
     if (call_bad_iov(msg->msg_iov, msg->msg_iovlen) ||
-        call_bad_address(msg->msg_name, msg->msg_name ? msg->msg_namelen : 0))
+        call_bad_address(msg->msg_name, msg->msg_name ? msg->msg_namelen : 0) ||
+        call_bad_address(msg->msg_control, msg->msg_controllen))
         return -EFAULT;
     pthread_testcancel();
     shim_in();
@@ -78,19 +79,19 @@ ssize_t call_send(int fd, const struct msghdr *msg, int flags)
 }
 
 /* write() and its kin: nothing to send on a stream is nothing done; an empty datagram is one. */
-static ssize_t write_iov(int fd, const struct iovec *iov, int niov)
+static ssize_t write_iov(int fd, const struct iovec *iov, int niov, int flags)
 {
     if (niov < 0 || niov > IOV_MAX)
         return -EINVAL;
     struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)niov};
-    return call_send(fd, &msg, 0);
+    return call_send(fd, &msg, flags);
 }
 
 SHIM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
     if (shim_ours(fd)) {
         struct iovec iov = {(void *)(uintptr_t)buf, len};
-        ssize_t r = write_iov(fd, &iov, 1);
+        ssize_t r = write_iov(fd, &iov, 1, 0);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
@@ -100,7 +101,7 @@ SHIM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
 SHIM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int niov)
 {
     if (shim_ours(fd)) {
-        ssize_t r = write_iov(fd, iov, niov);
+        ssize_t r = write_iov(fd, iov, niov, 0);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
@@ -111,8 +112,7 @@ SHIM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int niov)
 static ssize_t pwritev2_any(int fd, const struct iovec *iov, int niov, off_t offset, int flags)
 {
     if (offset == -1 && (flags & ~(RWF_HIPRI | RWF_NOWAIT)) == 0 && shim_ours(fd)) {
-        struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = (size_t)niov};
-        ssize_t r = call_send(fd, &msg, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
+        ssize_t r = write_iov(fd, iov, niov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
         if (r != SHIM_KERNEL)
             return shim_ret(r);
     }
@@ -165,8 +165,13 @@ SHIM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 static void note_rights(const struct msghdr *msg)
 {
     struct msghdr m = *msg;
+    const char *end = (const char *)m.msg_control + m.msg_controllen;
+    if (call_bad_address(m.msg_control, m.msg_controllen))
+        return;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+        if (c->cmsg_len < CMSG_LEN(0) || c->cmsg_len > (size_t)(end - (const char *)c))
+            return; /* the kernel refuses it */
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
         size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         shim_in();
@@ -218,7 +223,7 @@ static int call_sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 
 SHIM_EXPORT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 {
-    if (shim_ours(fd)) {
+    if (shim_ours(fd) && !call_bad_address(vec, n)) {
         int r = call_sendmmsg(fd, vec, n < IOV_MAX ? n : IOV_MAX, flags);
         if (r != SHIM_KERNEL)
             return (int)shim_ret(r);

@@ -71,6 +71,12 @@ void call_info_server(void);
 void call_info_waiting(void);
 void call_info_pacing(void);
 
+/* call_wrong.c */
+void call_wrong_addresses(void);
+void call_wrong_times(void);
+void call_wrong_cork(void);
+void call_wrong_accept(void);
+
 /* call_sweep.c */
 void call_sweep_new(void);
 void call_sweep_listening(void);

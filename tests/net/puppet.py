@@ -12,7 +12,7 @@ TCP 9, or PORT: lines of commands come in over the connection and are carried ou
   x    send everything back, up to the end
   e N  read N bytes from the last of those; E N  from each of them, and close them
   p T  send the text T over the last of those; g N  read N bytes from it, and send them back
-  z    close it
+  z    close it; v: with a reset, when it is closed
   t T  this connection has the name T from now on: say so with one byte, read until it ends, and keep how
   ? T  how the connection with that name ended, and with how many bytes: wait for it (10 s), say it, close
   ! T  has it ended? "ended" or "lives"
@@ -103,6 +103,8 @@ def obey(words, conn, who=None, lines=None):
             kept[-1].sendall(words.pop(0).encode())
         elif word == "g":
             conn.sendall(kept[-1].recv(int(words.pop(0)), socket.MSG_WAITALL))
+        elif word == "v":
+            kept[-1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif word == "z":
             kept.pop().close()
         elif word == "t":

@@ -29,6 +29,10 @@ int main(int argc, char **argv)
         {"TCP_INFO of what waits", call_info_waiting},
         {"SO_MAX_PACING_RATE", call_info_pacing},
         {"signals", call_signals},
+        {"wrong addresses", call_wrong_addresses},
+        {"times of recvmmsg()", call_wrong_times},
+        {"too much corked", call_wrong_cork},
+        {"accepted after a reset", call_wrong_accept},
     };
     return call_main(argc, argv, cases, sizeof(cases) / sizeof(*cases));
 }

@@ -15,6 +15,7 @@ until_true grep -q ready "$TMP/puppet" || not_ok "the puppet is up"
 names=("options of new sockets" "options of a listener" "options of a connection" "options of connected UDP"
     "each state" "ports" "backlog" "urgent data" "SO_RCVLOWAT" "another device, loopback"
     "errors of UDP" "errors of TCP" "MSG_ZEROCOPY" "control messages in" "control messages out"
-    "TCP_INFO" "TCP_INFO of a server" "TCP_INFO of what waits" "SO_MAX_PACING_RATE" "signals")
+    "TCP_INFO" "TCP_INFO of a server" "TCP_INFO of what waits" "SO_MAX_PACING_RATE" "signals"
+    "wrong addresses" "times of recvmmsg()" "too much corked" "accepted after a reset")
 compare_calls socket_cases "${names[@]}"
 done_testing
