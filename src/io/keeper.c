@@ -187,7 +187,12 @@ __attribute__((no_sanitize("address"))) static int second_child(void *arg)
     sys(SYS_setsid, 0, 0, 0, 0);
     reset_signals();
     sys(SYS_execve, (long)p->path, (long)direct, (long)p->envp, 0);
-    /* Without the right to execute it the loader still can. */
+    /* Without the right to execute it the loader still can; but it would fail where nobody sees. */
+    long readable = sys(SYS_openat, AT_FDCWD, (long)p->path, O_RDONLY | O_CLOEXEC, 0);
+    if (readable < 0) {
+        p->error = (int)-readable;
+        return 1;
+    }
     p->error = (int)-sys(SYS_execve, (long)KEEPER_INTERP, (long)loaded, (long)p->envp, 0);
     return 1;
 }

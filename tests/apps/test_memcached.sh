@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/apps.sh"
 : "${kind:=shim}"
 case $kind in own) net_pair own ;; *) net_pair ;; esac
+public_libshim
 client=$(cd "$(dirname "$0")" && pwd)/memcached_client.py
 
 host_bg a "$kind" memcached -u nobody -l 192.0.2.1 -U 11211 -t 4 2>"$TMP/stderr"

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
 public_libshim
+cd / # where postgres may go
 bin=$(echo /usr/lib/postgresql/*/bin)
 data=$TMP/data
 chmod 755 "$TMP"

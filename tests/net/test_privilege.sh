@@ -4,7 +4,8 @@
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/apps.sh"
 net_pair
-chmod 755 "$TMP"
+private_lib=$LIBSHIM
+public_libshim
 cp "$(dirname "$0")/privilege.py" "$TMP"
 chmod 644 "$TMP/privilege.py"
 mkdir "$TMP/web"
@@ -44,4 +45,14 @@ is "$(fetch setpriv --reuid 65534 --inh-caps +net_raw --ambient-caps +net_raw)" 
 kernel_stayed_out "$NS_A" "all of this"
 # (Without a housekeeper yet, what is killed has nobody to keep its port silent.)
 is "$(drop died)" "some" "one that dies over making the stack does its brothers no harm"
+
+# ---- where the new user cannot read libshim.so ----
+private=
+mkdir -m 700 "$TMP/private"
+for lib in $private_lib; do
+    cp "$lib" "$TMP/private"
+    private="$private${private:+ }$TMP/private/${lib##*/}"
+done
+is "$(SHIM_LOG=warn LIBSHIM=$private drop effective_only | tr '\n' ' ')" "200 200 " "without a housekeeper it works too"
+is "$(grep -c "housekeeper cannot be started (EACCES)" "$TMP/err")" 1 "and says so"
 done_testing
