@@ -145,9 +145,10 @@ bool engine_reserve_is_held(void);
 int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes);
 /*
  * Starts with the stack that the socket fd is of, if it lets us in: that of another process of this
- * user, in this network namespace; the family's configuration holds. 0; -ENOENT: it is no stack's
- * socket, as far as can be told; or, with one line in why, -EXDEV: it is of another stack than this
- * process's own; or another -errno.
+ * user, in this network namespace; the family's configuration holds. One of this process's own is
+ * given up for it, if nothing has come of that. 0; -ENOENT: it is no stack's socket, as far as can
+ * be told; or, with one line in why, -EXDEV: it is of another stack than this process's own; or
+ * another -errno.
  */
 int engine_join_by(int fd, char *why, size_t why_bytes);
 /* Remembers fd, at whatever number it is, as private; or leaves it to the program again. */

@@ -45,6 +45,7 @@ struct engine {
     pthread_t frozen_by;
     bool stale;    /* forked: all that is below belongs to the parent and is to be made anew */
     bool confined; /* in a sandbox: see engine_confine.c */
+    bool attached; /* the engine's descriptors were in an epoll instance of the program's */
     bool limping;  /* forked, and there was nothing to make it of */
     const struct engine_hooks *hooks;
     struct arena_map map;
@@ -94,7 +95,16 @@ void engine_process_close(void);
 int engine_join_as_keeper(const struct engine_heirloom *h, int closed_fd, int bell_fd, char *why,
                           size_t why_bytes);
 
+/* After a failed start, or when the stack is given up: the next start finds everything as before.
+ */
+void engine_start_undo(void);
+
 void engine_door_close(void);
+
+/* ---- engine_give_up.c ---- */
+/* Ends a stack in which nothing is left that anybody could miss, as if it had never been started.
+ * False: it is in use. Not within an entry. */
+bool engine_give_up(void);
 
 /* ---- engine_wait.c ---- */
 #define LIMP_US 2000u

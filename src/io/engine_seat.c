@@ -120,6 +120,7 @@ int engine_service_open(void)
 int engine_epoll_attach(int epfd)
 {
     int err = add_sources(epfd, true);
+    engine.attached = true;
     return err ? err : engine_service_last();
 }
 

@@ -236,8 +236,7 @@ void engine_process_close(void)
     }
 }
 
-/* After a failed start, so that the next one finds everything as before. */
-static void undo_start(void)
+void engine_start_undo(void)
 {
     engine_process_close();
     engine.fds[LOOP_LINK] = -1;
@@ -355,7 +354,7 @@ int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
         return 0;
     int err = join(h, NULL, why, why_bytes);
     if (err && !engine.running)
-        undo_start();
+        engine_start_undo();
     return err;
 }
 
@@ -402,7 +401,7 @@ int engine_join_by(int fd, char *why, size_t why_bytes)
                  strerrordesc_np(-err));
         return err;
     }
-    if (engine.running) {
+    if (engine.running && !engine_give_up()) {
         close(h.arena);
         close(h.rx);
         close(h.tx);
@@ -413,7 +412,7 @@ int engine_join_by(int fd, char *why, size_t why_bytes)
     if (engine.running)
         engine_reserve_release();
     else
-        undo_start();
+        engine_start_undo();
     return err;
 }
 
@@ -476,7 +475,7 @@ static int start_with_reserve(const struct config *c, char *why, size_t why_byte
     int err = to_make ? start(c, why, why_bytes) : join(&h, NULL, why, why_bytes);
     engine.of_reserve = false;
     if (err && !engine.running)
-        undo_start();
+        engine_start_undo();
     if (to_make >= 0)
         engine_reserve_unlock(&h);
     return err;

@@ -56,6 +56,8 @@ def receive():
         os.setuid(65534)
     if CASE == "own_stack":
         own = socket.socket()
+    if CASE == "own_closed":
+        socket.socket().close()
     channel.send(b"!")
     fd = receive_descriptor(channel)
     if CASE == "executed":
