@@ -43,6 +43,17 @@ static int get_maxseg(struct sock *so, const struct sock_opt *opt, void *val, so
     return sock_opt_put_int(user && !open ? user : (int)tcp_mss(so->tcp), val, len);
 }
 
+/* TCP_NODELAY: what waits goes out, even from a corked socket; not what comes after it. */
+static int set_nodelay(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
+{
+    bool on = sock_opt_int(val) != 0;
+    sock_set_bit(so, SOCK_BIT_NODELAY, on);
+    tcp_config(so->tcp)->nodelay = on;
+    if (on)
+        tcp_push(&so->stack->tcp, so->tcp);
+    return 0;
+}
+
 /* TCP_LINGER2: 0 is the default, below it never, and there is a most. */
 static int set_linger2(struct sock *so, const struct sock_opt *opt, const void *val, socklen_t len)
 {
@@ -341,7 +352,7 @@ static int set_thin_dupack(struct sock *so, const struct sock_opt *opt, const vo
 
 /* "kept" and "later": see sock_opt_socket.c. */
 const struct sock_opt sock_opt_tcp[] = {
-    BIT(TCP_NODELAY, SOCK_BIT_NODELAY),
+    {TCP_NODELAY, OPT_TCP, OPT_BIT, SOCK_BIT_NODELAY, .set = set_nodelay},
     FN(TCP_MAXSEG, set_maxseg, get_maxseg),
     BIT(TCP_CORK, SOCK_BIT_CORK),
     CONFIG(TCP_KEEPIDLE, keep_idle_ms, 1000, 1, TCP_OPT_MAX_KEEP_S),

@@ -136,6 +136,9 @@ struct tcp_config *tcp_config(struct tcp_pcb *pcb);
 /* Tells the pcb that its configuration was changed (timers are re-armed, output is tried). */
 void tcp_config_changed(struct tcp *tcp, struct tcp_pcb *pcb);
 
+/* What is queued goes out as if there were neither TCP_CORK nor MSG_MORE. */
+void tcp_push(struct tcp *tcp, struct tcp_pcb *pcb);
+
 /* Port 0 chooses one. 0; -EINVAL (bound already), -EADDRINUSE by Linux's rules for SO_REUSEADDR and
  * SO_REUSEPORT, -EADDRNOTAVAIL (not an address of the stack; allowed with freebind). */
 int tcp_bind(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local);

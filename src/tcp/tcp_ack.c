@@ -26,11 +26,10 @@ static void window_update(struct tcp_pcb *pcb, const struct tcp_seg *seg)
     pcb->snd_wnd_max = u32_max(pcb->snd_wnd_max, pcb->snd_wnd);
 }
 
-/* RFC 5681 2. */
-static bool is_duplicate(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+/* RFC 5681 2, but for what is in flight. */
+static bool is_pure(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
-    return seg->ack == pcb->snd_una && tcp_flight(pcb) && seg->len == 0 &&
-           !(seg->flags & (TCP_SYN | TCP_FIN)) &&
+    return seg->ack == pcb->snd_una && seg->len == 0 && !(seg->flags & (TCP_SYN | TCP_FIN)) &&
            (uint32_t)seg->wnd << pcb->snd_wscale == pcb->snd_wnd;
 }
 
@@ -191,7 +190,8 @@ bool tcp_ack_input(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_seg *s
     tcp_ecn_ack(tcp, pcb, seg);
     tcp_recover_seen(pcb, seg, &a);
     if (seq_ge(seg->ack, pcb->snd_una)) {
-        a.dup = is_duplicate(pcb, seg);
+        a.pure = is_pure(pcb, seg);
+        a.dup = a.pure && tcp_flight(pcb);
         window_update(pcb, seg);
     }
     if (pcb->sack_ok && seg->opt.sack_len && tcp_state_sends(tcp_state(pcb)))

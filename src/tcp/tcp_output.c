@@ -15,12 +15,17 @@
 
 #include "tcp/tcp_int.h"
 
+static bool more_follows(const struct tcp_pcb *pcb)
+{
+    return pcb->conf.cork || pcb->more;
+}
+
 /* May a segment that is not full go out? */
 static bool nagle_lets(const struct tcp_pcb *pcb)
 {
     if (pcb->fin_queued || pcb->snd_urgent)
         return true; /* the last one, and urgent ones, always */
-    if (pcb->conf.cork || pcb->more)
+    if (more_follows(pcb))
         return false;
     if (pcb->conf.nodelay) /* MUST-17 */
         return true;
@@ -97,15 +102,15 @@ static bool send_failed(struct tcp *tcp, struct tcp_pcb *pcb, int err)
     }
 }
 
-/* Sends one frame of n bytes at snd_nxt; false: stop. */
-static bool send_frame(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t n)
+/* Sends one frame of n bytes at snd_nxt; more: the user said that more follows. False: stop. */
+static bool send_frame(struct tcp *tcp, struct tcp_pcb *pcb, uint32_t n, bool more)
 {
     bool last = pcb->snd_nxt + n == tcp_snd_end(pcb);
     uint8_t flags = TCP_ACK;
     uint16_t mss = pcb->snd_mss;
     int err;
 
-    if (last && n && !pcb->conf.cork && !pcb->more)
+    if (last && n && !more)
         flags |= TCP_PSH; /* RFC 9293 3.9.1: the end of what was queued */
     if (last && pcb->fin_queued && window_room(pcb) > n)
         flags |= TCP_FIN;
@@ -134,7 +139,7 @@ static bool send_probe(struct tcp *tcp, struct tcp_pcb *pcb, bool *wait)
     if (n == 0)
         return true;
     pcb->snd_mss = (uint16_t)n; /* in one segment */
-    ok = send_frame(tcp, pcb, n);
+    ok = send_frame(tcp, pcb, n, more_follows(pcb));
     pcb->snd_mss = mss;
     if (pcb->snd_nxt != before)
         tcp_probe_sent(pcb, before, n);
@@ -220,10 +225,10 @@ static bool send_new(struct tcp *tcp, struct tcp_pcb *pcb, bool *limited)
         if (tcp_pace_holds(tcp, pcb))
             break;
         n = u32_min(n, tcp_pace_frame_bytes(pcb, tcp_mss_frame_bytes(pcb)));
-        ok = send_frame(tcp, pcb, n);
+        ok = send_frame(tcp, pcb, n, more_follows(pcb));
     }
     if (ok && fin_due(pcb)) /* it takes a place in the window as bytes do */
-        ok = send_frame(tcp, pcb, 0);
+        ok = send_frame(tcp, pcb, 0, false);
     return ok;
 }
 
@@ -256,13 +261,23 @@ void tcp_output(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_sndbuf_tell(tcp, pcb);
 }
 
+void tcp_push(struct tcp *tcp, struct tcp_pcb *pcb)
+{
+    bool cork = pcb->conf.cork;
+
+    tcp->current = pcb;
+    pcb->conf.cork = pcb->more = false;
+    tcp_output(tcp, pcb);
+    pcb->conf.cork = cork;
+}
+
 bool tcp_output_one(struct tcp *tcp, struct tcp_pcb *pcb)
 {
     uint32_t n = u32_min((uint32_t)tcp_unsent_bytes(pcb), pcb->snd_mss), before = pcb->snd_nxt;
 
     if (n == 0 || window_room(pcb) < n)
         return false;
-    send_frame(tcp, pcb, n);
+    send_frame(tcp, pcb, n, more_follows(pcb));
     tcp_sent_release(tcp, pcb);
     return pcb->snd_nxt != before;
 }
@@ -273,7 +288,7 @@ void tcp_output_probe(struct tcp *tcp, struct tcp_pcb *pcb)
     uint32_t n = u32_min(u32_min(unsent, window_room(pcb)), pcb->snd_mss);
 
     if (n) {
-        if (send_frame(tcp, pcb, n))
+        if (send_frame(tcp, pcb, n, false)) /* nothing did follow */
             arm_timers(tcp, pcb, true, false);
         tcp_sent_release(tcp, pcb);
         return;

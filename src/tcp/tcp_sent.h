@@ -45,7 +45,8 @@ struct tcp_acked {
     uint32_t delivered; /* acknowledged or SACKed for the first time */
     uint32_t lost;      /* marked as lost because of this ACK */
     uint32_t dsack_segs;
-    bool dup;            /* a duplicate by RFC 5681 2 */
+    bool pure;           /* an ACK of what is acknowledged already, and nothing else */
+    bool dup;            /* so, and something is in flight: a duplicate by RFC 5681 2 */
     bool dsack;          /* the peer got something twice (RFC 2883) */
     bool dsack_tlp;      /* ... namely the tail loss probe */
     bool sacked;         /* some were SACKed for the first time */

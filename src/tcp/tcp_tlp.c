@@ -96,7 +96,7 @@ void tcp_tlp_ack(struct tcp *tcp, struct tcp_pcb *pcb, const struct tcp_acked *a
             pcb->cwnd_acked = 0;
             pcb->undo.on = false; /* it was about an earlier reduction */
         }
-    } else if (a->dup && !a->sacked) {
+    } else if (a->pure && !a->sacked) {
         pcb->tlp_on = false; /* both arrived, and the peer has no D-SACK */
         pcb->tlp_patient = true;
     }

@@ -111,6 +111,16 @@ SCRIPT(ecn_echo_reduces_once, ECN_PASSIVE, SEND(7300), FULL(1), FULL(1461), FULL
        OUT(.f = ACK | PSH | CWR, .seq = 7301, .ack = 1, .len = 100, .ect = OUT_ECT0),
        IN(.f = ACK, .seq = 1, .ack = 7401), SEND(100),
        OUT(.f = ACK | PSH, .seq = 7401, .ack = 1, .len = 100, .ect = OUT_ECT0))
+/* A loss in the window for which ECE has come does not halve it again. */
+SCRIPT(ecn_echo_and_loss_reduce_once, LISTEN(8),
+       IN(.f = SYN | ECE | CWR, .mss = 1460, .sackok = true), OUT(.f = SYN | ACK | ECE, .ack = 1),
+       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1), ACCEPT(0), SEND(7300), FULL(1), FULL(1461),
+       FULL(2921), FULL(4381),
+       OUT(.f = ACK | PSH, .seq = 5841, .ack = 1, .len = 1460, .ect = OUT_ECT0), DO(note_cwnd),
+       QUIET(MS(10)), IN(.f = ACK | ECE, .seq = 1, .ack = 1461), DO(halved), DO(note_reduced),
+       IN(.f = ACK | ECE, .seq = 1, .ack = 1461, .sack = {{2921, 7301}}, .nsack = 2),
+       OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460, .ect = OUT_PLAIN),
+       IN_AT(MS(10), .f = ACK | ECE, .seq = 1, .ack = 7301), DO(not_reduced_again))
 /* A timeout is a reduction too. The retransmission itself carries neither ECT nor CWR. */
 SCRIPT(ecn_cwr_after_a_timeout, ECN_PASSIVE, SEND(100),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100, .ect = OUT_ECT0),
@@ -198,6 +208,7 @@ Suite *ecn_suite(void)
     tcase_add_test(t, ecn_a_fin_alone_is_not_marked);
     tcase_add_test(t, ecn_a_window_probe_is_not_marked);
     tcase_add_test(t, ecn_echo_reduces_once);
+    tcase_add_test(t, ecn_echo_and_loss_reduce_once);
     tcase_add_test(t, ecn_cwr_after_a_timeout);
     tcase_add_test(t, ecn_echo_without_agreement);
     tcase_add_test(t, ecn_cwr_is_in_one_segment);

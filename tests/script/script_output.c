@@ -73,8 +73,18 @@ SCRIPT(nodelay_releases_what_was_held, PASSIVE_OPEN, SEND(10),
 SCRIPT(cork_holds_small_ones, PASSIVE_OPEN, DO(cork), SEND(10), SEND(1500),
        OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1460), QUIET(MS(20)), DO(uncork),
        OUT(.f = ACK | PSH, .seq = 1461, .ack = 1, .len = 50))
+/* TCP_NODELAY lets what waits under the cork go, but not what comes after it. */
+static void push(struct script *s)
+{
+    conf(s)->nodelay = true;
+    if (s->pcb)
+        tcp_push(s->tcp, s->pcb);
+}
+SCRIPT(nodelay_empties_the_bottle, PASSIVE_OPEN, DO(cork), SEND(10), QUIET(MS(20)), DO(push),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10), SEND(10), QUIET(MS(20)), DO(uncork),
+       OUT(.f = ACK | PSH, .seq = 11, .ack = 1, .len = 10))
 SCRIPT(cork_holds_at_most_200_ms, PASSIVE_OPEN, DO(cork), SEND(10), QUIET(MS(200)),
-       OUT_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .len = 10))
+       OUT_AT(MS(10), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 10))
 SCRIPT(cork_and_nodelay, PASSIVE_OPEN, DO(nodelay), DO(cork), SEND(10), QUIET(MS(20)), DO(uncork),
        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 10))
 SCRIPT(more_holds_small_ones, PASSIVE_OPEN, SEND_F(10, TCP_IO_MORE), SEND_F(10, TCP_IO_MORE),
@@ -353,6 +363,7 @@ Suite *output_suite(void)
     tcase_add_test(t, nodelay_releases_what_was_held);
     tcase_add_test(t, cork_holds_small_ones);
     tcase_add_test(t, cork_holds_at_most_200_ms);
+    tcase_add_test(t, nodelay_empties_the_bottle);
     tcase_add_test(t, cork_and_nodelay);
     tcase_add_test(t, more_holds_small_ones);
     tcase_add_test(t, close_releases_what_more_held);

@@ -52,6 +52,42 @@ SCRIPT(blocks_in_any_order, TEN_OUT, SACK(MS(10), 0, R(6, 10), R(1, 2), R(3, 5))
        SEG(5), SACK(MS(5), 0, R(3, 5), R(6, 10), R(1, 2)), QUIET(MS(1)), SACK(MS(5), 5, R(6, 10)),
        ACKED(MS(10), 10), QUIET(SEC(1)))
 
+/* Step 4: without reordering there is no window in recovery, however few are SACKed. */
+static void one_is_lost(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->lost_bytes == 1460 && s->pcb->sacked_segs == 1);
+}
+SCRIPT(no_window_in_recovery, TEN_OUT, SACK(MS(10), 0, R(1, 2)), SEG_AT(2500, 0),
+       SACK(MS(1), 2, R(3, 4)), DO(one_is_lost))
+/* ... which is never longer than a smoothed round trip. */
+static void much_reordering(struct script *s)
+{
+    if (s->pcb)
+        s->pcb->rack.reord_seen = 1, s->pcb->rack.mult = 40;
+}
+SCRIPT(window_of_a_round_trip_at_most, TEN_OUT, DO(much_reordering), SACK(MS(10), 0, R(1, 4)),
+       QUIET(MS(10) - 1), SEG_AT(1, 0))
+/* Step 4: one D-SACK a round makes it longer. */
+static void times(struct script *s, uint8_t mult)
+{
+    script_assert(s, s->pcb && s->pcb->rack.mult == mult);
+}
+static void twice(struct script *s)
+{
+    times(s, 2);
+}
+static void thrice(struct script *s)
+{
+    times(s, 3);
+}
+static void few_copies(struct script *s)
+{
+    if (s->pcb)
+        s->pcb->rack.reord_seen = 1, s->pcb->retrans_total = 10;
+}
+SCRIPT(one_dsack_a_round_counts, TEN_OUT, DO(few_copies), ACKED(MS(10), 5), SACK(0, 5, R(1, 2)),
+       DO(twice), SACK(0, 5, R(2, 3)), DO(twice), ACKED(MS(1), 10), SACK(0, 10, R(3, 4)),
+       DO(thrice))
 /* On a wire shorter than a tick of the clock a segment is not sent, lost and sent again for ever
  * within that tick. */
 SCRIPT(shorter_than_a_tick, TEN_OUT, SACK(0, 0, R(1, 4)), SEG_AT(1, 0), ACKED(0, 0), ACKED(0, 0),
@@ -61,6 +97,24 @@ SCRIPT(shorter_than_a_tick, TEN_OUT, SACK(0, 0, R(1, 4)), SEG_AT(1, 0), ACKED(0,
 SCRIPT(lost_retransmission, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 4)), SEG(0),
        SACK(MS(1), 0, R(1, 6)), SACK(MS(1), 0, R(1, 8)), SEG(10), SEG(11), SACK(MS(1), 0, R(1, 10)),
        SEG(12), SEG(13), SACK(MS(9), 0, R(1, 12)), SEG(0), SEG(14), SEG(15), QUIET(MS(1)))
+
+/* RFC 8985 6.2 step 2: the echo of a timestamp from before it was sent again tells that its first
+ * transmission has arrived, and nothing of what was sent before the second. */
+static void rack_is_old(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->sacked_segs == 1 && !s->pcb->rack.xmit_us);
+}
+SCRIPT(echo_of_the_first_transmission_is_no_news, LISTEN(8),
+       IN(.f = SYN, .mss = 1460, .ts = true, .ts_val = 1000, .sackok = true),
+       OUT(.f = SYN | ACK, .ack = 1),
+       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 1010), ACCEPT(0),
+       SEND(4344), OUT(.f = ACK, .seq = 1, .ack = 1, .len = 1448),
+       OUT(.f = ACK, .seq = 1449, .ack = 1, .len = 1448),
+       OUT(.f = ACK | PSH, .seq = 2897, .ack = 1, .len = 1448),
+       OUT_AT(MS(22), .f = ACK | PSH, .seq = 2897, .ack = 1, .len = 1448),
+       IN_AT(MS(12), .f = ACK, .seq = 1, .ack = 1, .ts = true, .ts_val = 1040, .ts_ecr = 10,
+             .sack = {{2897, 4345}}, .nsack = 2),
+       DO(rack_is_old))
 
 /* Step 3: from the first reordering on the window is a quarter of the round trip always. */
 static void reordering_is_known(struct script *s)
@@ -159,7 +213,21 @@ SCRIPT(prr_sends_one_for_two, TEN_OUT_AND_MORE, SACK(MS(10), 0, R(1, 4)), SEG(0)
        QUIET(MS(1)), SACK(0, 0, R(1, 8)), SEG(11), SACK(MS(1), 0, R(1, 9)), SEG(12),
        SACK(MS(1), 0, R(1, 10)), SEG(13), ACKED(MS(4), 10), SEG(14), DO(cwnd_halved))
 
+/* RFC 9937 6: when so much is lost that less than ssthresh is under way, two for one as long as the
+ * peer acknowledges and nothing more is lost (PRR-SSRB), and never less than what has arrived. */
+SCRIPT(prr_grows_when_much_is_lost, TEN_OUT, SACK(MS(10), 0, R(7, 10)), SEG(0), SEG(1), SEG(2),
+       SACK(MS(10), 1, R(7, 10)), SEG(3), SEG(4), SACK(0, 2, R(7, 10)), SEG(5), SEG(6),
+       DO(cwnd_halved))
+
 /* ---- timeout ---- */
+
+/* A recovery was under way when it came: RFC 5682 does not look whether it was needed. */
+static void still_lost(struct script *s)
+{
+    script_assert(s, s->pcb && s->pcb->recovery == TCP_RECOVERY_LOSS);
+}
+SCRIPT(timeout_in_recovery_is_believed, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0),
+       SEG_AT(MS(210), 0), SACK(MS(10), 0, R(1, 5)), DO(still_lost))
 
 /* What is SACKed is not sent again (RFC 2018 8 lets us, when the peer acknowledges in order). */
 SCRIPT(timeout_leaves_what_is_sacked, TEN_OUT, SACK(MS(10), 0, R(1, 2)), SEG_AT(2500, 0),
@@ -203,9 +271,27 @@ SCRIPT(probe_repairs_a_loss, TEN_OUT, ACKED(MS(10), 9), LAST_AT(MS(80), 9), ACKE
 SCRIPT(probe_was_not_needed, TEN_OUT, LAST_AT(MS(22), 9), ACKED(MS(1), 10),
        SACK(MS(10), 10, R(9, 10)), SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11),
        DO(cwnd_untouched))
+/* The same of a peer that does not tell what came twice: its ACK comes twice. */
+SCRIPT(probe_was_not_needed_without_dsack, TEN_OUT, LAST_AT(MS(22), 9), ACKED(MS(1), 10),
+       ACKED(MS(10), 10), SEND(1460), LAST_AT(0, 10), ACKED(MS(10), 11), DO(cwnd_untouched))
 /* One at a time; and none in recovery. */
 SCRIPT(no_probe_in_recovery, TEN_OUT, SACK(MS(10), 0, R(1, 4)), SEG(0), QUIET(MS(209)),
        SEG_AT(MS(1), 0))
+
+/* Nor after a timeout: the next one comes when it is due. */
+SCRIPT(no_probe_after_a_timeout, TEN_OUT, LAST_AT(MS(22), 9), SEG_AT(MS(210), 0), ACKED(MS(10), 1),
+       SEG(1), SEG(2), ACKED(MS(10), 2), SEG(3), SEG(4), QUIET(MS(205)))
+/* RFC 8985 7.2: never later than the timeout. */
+static void long_and_steady(struct script *s)
+{
+    if (!s->pcb)
+        return;
+    s->pcb->srtt_us = 400000;
+    s->pcb->rttvar_us = 1000;
+    s->pcb->rto_us = 600000;
+}
+SCRIPT(probe_comes_not_after_the_timeout, SACK_OPEN, DO(long_and_steady), SEND(2920), SEG(0),
+       LAST_AT(0, 1), LAST_AT(MS(600), 1))
 
 /* ---- super-frames ---- */
 
@@ -272,6 +358,10 @@ Suite *rack_suite(void)
     tcase_add_test(t, blocks_in_any_order);
     tcase_add_test(t, lost_retransmission);
     tcase_add_test(t, shorter_than_a_tick);
+    tcase_add_test(t, no_window_in_recovery);
+    tcase_add_test(t, window_of_a_round_trip_at_most);
+    tcase_add_test(t, one_dsack_a_round_counts);
+    tcase_add_test(t, echo_of_the_first_transmission_is_no_news);
     tcase_add_test(t, known_reordering_is_waited_for);
     tcase_add_test(t, dsack_tells_of_reordering);
     tcase_add_test(t, dsack_makes_the_window_longer);
@@ -288,10 +378,12 @@ Suite *rack_suite(void)
     t = tcase_create("rate reduction");
     tcase_add_test(t, sacks_keep_the_pipe_full);
     tcase_add_test(t, prr_sends_one_for_two);
+    tcase_add_test(t, prr_grows_when_much_is_lost);
     suite_add_tcase(s, t);
     t = tcase_create("timeout with SACK");
     tcase_add_test(t, timeout_leaves_what_is_sacked);
     tcase_add_test(t, timeout_leaves_what_is_young);
+    tcase_add_test(t, timeout_in_recovery_is_believed);
     tcase_add_test(t, reneging);
     suite_add_tcase(s, t);
     t = tcase_create("tail loss probe");
@@ -302,7 +394,10 @@ Suite *rack_suite(void)
     tcase_add_test(t, probe_finds_a_lost_tail);
     tcase_add_test(t, probe_repairs_a_loss);
     tcase_add_test(t, probe_was_not_needed);
+    tcase_add_test(t, probe_was_not_needed_without_dsack);
     tcase_add_test(t, no_probe_in_recovery);
+    tcase_add_test(t, no_probe_after_a_timeout);
+    tcase_add_test(t, probe_comes_not_after_the_timeout);
     suite_add_tcase(s, t);
     t = tcase_create("super-frames with SACK");
     tcase_add_test(t, super_frame_is_split_by_sack);
