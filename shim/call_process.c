@@ -2,12 +2,15 @@
  * The life of the process.
  *
  * fork: through pthread_atfork(), which libc's own forks (daemon, forkpty) observe too; _Fork()
- * does not, so it is interposed. Children of vfork() run in our memory: whoever changes the
- * descriptor table asks shim_is_vfork_child() first. What spawns through vfork inside libc
- * (posix_spawn, system, popen) leaves descriptors behind in the child: sockets count as shared from
- * then on.
+ * does not, so it is interposed; nor does clone(), by its name or its number, which is a fork if
+ * the memory is not shared. Children of vfork() run in our memory: whoever changes the descriptor
+ * table asks shim_is_vfork_child() first. What spawns through vfork inside libc (posix_spawn,
+ * system, popen) leaves descriptors behind in the child: sockets count as shared from then on.
  */
+#include <linux/futex.h>
+#include <linux/sched.h>
 #include <stdarg.h>
+#include <sys/syscall.h>
 
 #include "epset.h"
 #include "pollset.h"
@@ -119,18 +122,118 @@ void process_init(void)
     pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
 
+static pid_t forked(pid_t pid)
+{
+    int saved = errno;
+    if (pid == 0)
+        fork_child();
+    else
+        fork_parent();
+    errno = saved;
+    return pid;
+}
+
 SHIM_EXPORT pid_t _Fork(void)
 {
     shim_need();
     if (shim_inside())
         return real._Fork();
     fork_prepare();
-    pid_t pid = real._Fork();
+    return forked(real._Fork());
+}
+
+/* Is it a fork with these flags? (Who has libc's thread variables elsewhere is on his own.) */
+static bool flags_fork(uint64_t flags)
+{
+    return !(flags & (CLONE_VM | CLONE_SETTLS));
+}
+
+bool process_syscall_forks(long n, long a, long b)
+{
+    switch (n) {
+#ifdef SYS_fork
+    case SYS_fork:
+        return true;
+#endif
+    case SYS_clone:
+        return flags_fork((uint64_t)a) && b == 0;
+    case SYS_clone3: {
+        const struct clone_args *args = (const void *)(uintptr_t)a;
+        return (size_t)b >= CLONE_ARGS_SIZE_VER0 && args && flags_fork(args->flags) && !args->stack;
+    }
+    default:
+        return false;
+    }
+}
+
+/* What libc's own forks do for the thread of the child, and a bare clone() leaves undone: its
+ * number, which goes into the locks that it takes, and the list of those that others can repair. */
+struct bare {
+    int *tid;
+    struct robust_list_head *robust;
+    size_t robust_bytes;
+};
+
+static void bare_prepare(struct bare *b)
+{
+    if (real.prctl(PR_GET_TID_ADDRESS, &b->tid) < 0)
+        b->tid = NULL;
+    if (real.syscall(SYS_get_robust_list, 0, &b->robust, &b->robust_bytes) < 0)
+        b->robust = NULL;
+    fork_prepare();
+}
+
+static void bare_child(const struct bare *b)
+{
+    if (b->tid)
+        *b->tid = gettid();
+    if (!b->robust)
+        return;
+    b->robust->list.next = &b->robust->list;
+    b->robust->list_op_pending = NULL;
+    real.syscall(SYS_set_robust_list, b->robust, b->robust_bytes);
+}
+
+long process_fork_syscall(long n, long a, long b, long c, long d, long e)
+{
+    struct bare bare;
+    bare_prepare(&bare);
+    pid_t pid = (pid_t)real.syscall(n, a, b, c, d, e);
     if (pid == 0)
-        fork_child();
-    else
-        fork_parent();
-    return pid;
+        bare_child(&bare);
+    return forked(pid);
+}
+
+/* What the child of clone() begins with. */
+struct begin {
+    int (*fn)(void *arg);
+    void *arg;
+    struct bare bare;
+};
+
+static int cloned(void *arg)
+{
+    const struct begin *b = arg;
+    bare_child(&b->bare);
+    fork_child();
+    /* libc would end this thread only, and there may be the engine's. */
+    _exit(b->fn(b->arg));
+}
+
+SHIM_EXPORT int clone(int (*fn)(void *arg), void *stack, int flags, void *arg, ...)
+{
+    struct begin b = {.fn = fn, .arg = arg};
+    void *more[3];
+    va_list ap;
+    va_start(ap, arg);
+    for (int i = 0; i < 3; i++)
+        more[i] = va_arg(ap, void *);
+    va_end(ap);
+    shim_need();
+    if (shim_inside() || !flags_fork((uint64_t)flags))
+        return real.clone(fn, stack, flags, arg, more[0], more[1], more[2]);
+    bare_prepare(&b.bare);
+    return forked(real.clone(fn ? cloned : NULL, stack, flags, &b, more[0], more[1], more[2]));
 }
 
 /* ---- libc's own spawning: the child holds what is not close-on-exec (the rest is in call_exec.c)

@@ -1,9 +1,10 @@
 /*
  * syscall(): programs and libraries (libuv for one) also make socket calls by their numbers.
  *
- * A system call that we do not interpose must not see a frame of ours: clone() and vfork() return
- * twice, on whatever stack. So the entry is a few instructions that either jump on to libc's
- * syscall(), or, for the numbers in ours[], to a C function with the same arguments.
+ * A system call that we do not interpose must not see a frame of ours: vfork() and a clone() that
+ * shares the memory return twice, on whatever stack. So the entry is a few instructions that either
+ * jump on to libc's syscall(), or, for the numbers in ours[] and for what is a fork, to a C
+ * function with the same arguments.
  */
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -73,6 +74,12 @@ static long rare_syscall(long n, long a, long b, long c, long d, long e, long f)
     case SYS_prctl:
     case SYS_seccomp:
         return privilege_sandbox(n, a, b, c, d, e);
+    case SYS_clone:
+    case SYS_clone3:
+#ifdef SYS_fork
+    case SYS_fork:
+#endif
+        return process_fork_syscall(n, a, b, c, d, e);
     case SYS_epoll_create1:
         return epoll_create1(fd);
     case SYS_epoll_ctl:
@@ -188,13 +195,14 @@ long shim_syscall(long n, long a, long b, long c, long d, long e, long f)
     }
 }
 
-/* Before real_init(): finds libc's, and goes on there. */
-__attribute__((visibility("hidden"))) void *shim_syscall_next(void);
-void *shim_syscall_next(void)
+/* Where a number that is not in ours[] goes on. (Before real_init(): finds libc's.) */
+__attribute__((visibility("hidden"))) void *shim_syscall_next(long n, long a, long b);
+void *shim_syscall_next(long n, long a, long b)
 {
     if (!real.syscall)
         shim_init();
-    return (void *)(uintptr_t)real.syscall;
+    bool ours = process_syscall_forks(n, a, b);
+    return ours ? (void *)(uintptr_t)shim_syscall : (void *)(uintptr_t)real.syscall;
 }
 
 #ifdef __x86_64__
@@ -232,6 +240,7 @@ SHIM_EXPORT long syscall(long n, ...)
     va_end(ap);
     if (n >= 0 && n < OURS_MAX && shim_syscall_ours[n])
         return shim_syscall(n, v[0], v[1], v[2], v[3], v[4], v[5]);
-    return ((__typeof__(real.syscall))shim_syscall_next())(n, v[0], v[1], v[2], v[3], v[4], v[5]);
+    return ((__typeof__(real.syscall))shim_syscall_next(n, v[0], v[1]))(n, v[0], v[1], v[2], v[3],
+                                                                        v[4], v[5]);
 }
 #endif

@@ -25,6 +25,9 @@ void privilege_reserve_for_exec(void);
 long privilege_syscall(long n, long a, long b, long c);
 /* prctl() or seccomp(), by its number: it may lock the process into a sandbox. */
 long privilege_sandbox(long n, long a, long b, long c, long d, long e);
+/* Is it a fork that the program makes by a system call's number and arguments? And makes it. */
+bool process_syscall_forks(long n, long a, long b);
+long process_fork_syscall(long n, long a, long b, long c, long d, long e);
 /* Keeps others from starting the stack at the same time, and fork from happening meanwhile. */
 void process_lock(void);
 void process_unlock(void);

@@ -2,7 +2,9 @@
  * The life of processes that hold sockets: fork, vfork, exec, spawn, exit and kill. What the peer
  * sees of it counts too: the puppet is asked how a connection ended.
  */
+#include <sched.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "cases.h"
@@ -149,6 +151,38 @@ static void forked(void)
     R(end_of(pid));
     print_end("forked");
     close(other);
+}
+
+/* Forks that libc knows nothing of; in one of them the child is number 1 of its own name space. */
+static int cloned_child(void *arg)
+{
+    send_much(dup(*(int *)arg), 1000);
+    return 7;
+}
+
+static void cloned(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    const uint64_t args[8] = {[4] = SIGCHLD};
+    for (int way = 0; way < 4; way++) {
+        int s = watched("cloned");
+        pid_t pid = -1;
+        fflush(stdout);
+        if (way == 0)
+            pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        else if (way == 1)
+            pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWPID, 0, 0, 0, 0);
+        else if (way == 2)
+            pid = (pid_t)syscall(SYS_clone3, args, sizeof(args));
+        else
+            pid = clone(cloned_child, stack + sizeof(stack), SIGCHLD, &s);
+        if (pid == 0)
+            _exit(cloned_child(&s));
+        R(end_of(pid) >> 8);
+        send_much(s, 1000);
+        R(close(s));
+        print_end("cloned");
+    }
 }
 
 /* Pre-forking: children accept on the parent's listener. */
@@ -310,6 +344,7 @@ const struct named_case process_cases[] = {
     {"process: how it ends", ends},
     {"process: close-on-exec", cloexec},
     {"process: fork", forked},
+    {"process: clone", cloned},
     {"process: pre-fork", preforked},
     {"process: inherited by exec", inherited},
     {"process: failed exec", failed_exec},
