@@ -14,7 +14,7 @@ static int start(int fd, struct sock *so, const struct sockaddr *addr, socklen_t
     if (so->conn == SOCK_UNCONNECTED && sock_addr_get_dst(so, addr, len, &dst) == 0) {
         int r = port_destination(so, &dst.addr);
         if (r == 0 && (so->tcp ? tcp_state(so->tcp) == TCP_CLOSED : true))
-            r = port_auto(fd, so, &dst.addr);
+            r = port_auto(fd, so, &dst);
         if (r)
             return r;
     }

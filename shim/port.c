@@ -99,7 +99,18 @@ int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t le
     return engine_host_mode() ? bind_both(fd, so, &local) : sock_bind(so, addr, len);
 }
 
-int port_auto(int fd, struct sock *so, const struct ip_addr *dst)
+/* Binds so, for a connection to dst, to a port that is guarded already. -ENOSPC: there is none. */
+static int bind_from_pool(struct sock *so, const struct ip_addr *addr, const struct endpoint *dst)
+{
+    struct endpoint local = {.addr = *addr};
+
+    if (so->port_guard || dst->port == 0 || !addr_is_v4(addr))
+        return -ENOSPC;
+    local.port = guard_pool_take(so->stack, addr_get_v4(addr), dst);
+    return local.port ? tcp_bind_to(&so->stack->tcp, so->tcp, &local, dst) : -ENOSPC;
+}
+
+int port_auto(int fd, struct sock *so, const struct endpoint *dst)
 {
     struct endpoint local = {.addr = so->domain == AF_INET6 ? addr_any6() : addr_any4()};
     int err = need_keeper(so);
@@ -113,8 +124,11 @@ int port_auto(int fd, struct sock *so, const struct ip_addr *dst)
     if (dst && so->tcp) {
         struct ip_path path;
         struct ip_addr any = addr_any4();
-        int r = path_lookup(&so->stack->net, dst, &any, tcp_config(so->tcp)->nif, &path);
+        int r = path_lookup(&so->stack->net, &dst->addr, &any, tcp_config(so->tcp)->nif, &path);
         if (r < 0)
+            return r;
+        r = bind_from_pool(so, &path.src, dst);
+        if (r != -ENOSPC)
             return r;
         local.addr = path.src;
     }
@@ -140,7 +154,7 @@ int port_before_send(int fd, struct sock *so, const struct msghdr *msg)
         sock_addr_get_dst(so, msg->msg_name, msg->msg_namelen, &dst) < 0)
         return 0;
     int r = port_destination(so, &dst.addr);
-    return r ? r : port_auto(fd, so, &dst.addr);
+    return r ? r : port_auto(fd, so, &dst);
 }
 
 /* Is a name on the AF_INET6 socket fd about IPv4? */

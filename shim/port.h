@@ -14,7 +14,7 @@
 int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t len);
 /* Gives an unbound socket a port before connect() to dst, or listen() (NULL). 0, -errno,
  * SHIM_KERNEL. */
-int port_auto(int fd, struct sock *so, const struct ip_addr *dst);
+int port_auto(int fd, struct sock *so, const struct endpoint *dst);
 /* May the connection, or the datagrams, to this destination be ours? 0, SHIM_KERNEL. */
 int port_destination(struct sock *so, const struct ip_addr *dst);
 /* Before a datagram is sent: gives a socket that has no port one, and looks where the message goes.

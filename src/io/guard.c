@@ -44,6 +44,7 @@
 
 #include "io/clock.h"
 #include "io/engine_int.h"
+#include "io/guard_int.h"
 #include "io/keeper.h"
 #include "io/unixsock.h"
 
@@ -198,6 +199,34 @@ int guard_open(int type, const struct sockaddr_in *addr, bool dual)
     return r;
 }
 
+int guard_open_plain(uint32_t addr, const uint16_t *ports, unsigned n, unsigned *at)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr)};
+    int fd = guard_socket(SOCK_STREAM, false), r;
+
+    if (fd < 0)
+        return fd;
+    /* The other way round: of a filter the kernel makes a program, which takes longer than all
+     * else. */
+    r = demand_signatures(fd, true) == 0 ? 0 : drop_everything(fd);
+    bool bound = false;
+    while (r == 0 && !bound) {
+        if (*at >= n) {
+            r = -ENOSPC;
+            break;
+        }
+        in.sin_port = htons(ports[(*at)++]);
+        bound = bind(fd, (const struct sockaddr *)&in, sizeof(in)) == 0;
+        if (!bound && errno != EADDRINUSE && errno != EACCES)
+            r = -errno;
+    }
+    if (r == 0 && listen(fd, 1) < 0)
+        r = -errno;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
 /* What the program set on its socket and bind() looks at. */
 static void copy_options(int from, int to)
 {
@@ -220,17 +249,16 @@ static void copy_options(int from, int to)
 
 /* ---- claims ---- */
 
-static struct guard_shared *shared(struct stack *st)
+struct guard_shared *guard_shared(struct stack *st)
 {
     struct engine_shared *sh = st->io;
 
     return sh != NULL ? &sh->guards : NULL;
 }
 
-/* The place of a claim; NULL: it was never claimed (make: out of memory). */
-static struct guard_claim *claim_at(struct stack *st, uint16_t port, bool make)
+struct guard_claim *guard_claim_at(struct stack *st, uint16_t port, bool make)
 {
-    struct guard_shared *g = shared(st);
+    struct guard_shared *g = guard_shared(st);
     struct guard_claim **page;
 
     if (g == NULL)
@@ -243,7 +271,7 @@ static struct guard_claim *claim_at(struct stack *st, uint16_t port, bool make)
 
 struct guard_claim *guard_find_claim(struct stack *st, uint16_t port)
 {
-    struct guard_claim *claim = claim_at(st, port, false);
+    struct guard_claim *claim = guard_claim_at(st, port, false);
 
     return claim != NULL && claim->claimed ? claim : NULL;
 }
@@ -280,7 +308,7 @@ static bool claim_again(const struct sockaddr_in *addr, bool dual, bool need_cov
 static int claim_new(const struct sockaddr_in *addr, bool dual, bool chosen)
 {
     struct stack *st = engine_enter();
-    struct guard_claim *claim = claim_at(st, ntohs(addr->sin_port), true);
+    struct guard_claim *claim = guard_claim_at(st, ntohs(addr->sin_port), true);
 
     if (claim != NULL) {
         /* Several addresses of one port: as if it were all of them; the kernel has agreed to each.
@@ -295,6 +323,20 @@ static int claim_new(const struct sockaddr_in *addr, bool dual, bool chosen)
     }
     engine_leave();
     return claim != NULL ? 0 : -ENOBUFS;
+}
+
+/* The guard has not come to the housekeeper. */
+static void unclaim(uint16_t port)
+{
+    struct stack *st = engine_enter();
+    struct guard_claim *claim = guard_find_claim(st, port);
+
+    if (claim != NULL) {
+        guard_settled(st, port);
+        claim->guards -= claim->guards > 0;
+        claim->claimed = claim->guards > 0;
+    }
+    engine_leave();
 }
 
 void guard_settled(struct stack *st, uint16_t port)
@@ -387,8 +429,11 @@ static int bind_apart(int fd, struct sockaddr_in *addr, bool dual)
     }
     if (r == 0)
         r = claim_new(addr, dual, chosen);
-    if (r == 0)
+    if (r == 0) {
         r = hand_over(guard, ntohs(addr->sin_port));
+        if (r < 0)
+            unclaim(ntohs(addr->sin_port));
+    }
     close(guard);
     /* What stands in the way is perhaps our own guard, of another address. */
     if (r == -EADDRINUSE && is_set(fd, SO_REUSEADDR) && claim_again(addr, dual, false))
@@ -421,7 +466,7 @@ int guard_closed(struct stack *st, uint16_t port, bool wait)
 
 void guard_tell_ends(struct stack *st)
 {
-    struct guard_shared *g = shared(st);
+    struct guard_shared *g = guard_shared(st);
 
     if (g->told || g->ends == st->tcp.port_ends || __atomic_load_n(&g->held, __ATOMIC_RELAXED) == 0)
         return;
@@ -471,16 +516,20 @@ int guard_give_back(int fd, int type, const struct sockaddr *addr, socklen_t len
 
 /* ---- after the death of a housekeeper ---- */
 
-void guard_restore(struct stack *st, bool (*hold)(uint16_t port, int fd))
+void guard_restore(struct stack *st, bool tidy, bool (*hold)(uint16_t port, int fd))
 {
     bool more = true;
 
     for (uint32_t port = 1; port <= UINT16_MAX && more; port++) {
-        const struct guard_claim *claim = guard_find_claim(st, (uint16_t)port);
+        struct guard_claim *claim = guard_find_claim(st, (uint16_t)port);
         struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 
         if (claim == NULL)
             continue;
+        if (tidy && !claim->chosen && guard_is_idle(st, claim, (uint16_t)port)) {
+            *claim = (struct guard_claim){0};
+            continue;
+        }
         addr.sin_addr.s_addr = htonl(claim->addr);
         int fd = guard_open(SOCK_STREAM, &addr, claim->dual);
         if (fd >= 0)

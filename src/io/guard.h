@@ -52,13 +52,24 @@ struct guard_claim {
     bool claimed;
     bool dual;   /* IPv6 too */
     bool chosen; /* by the program: given up as early as can be */
+    bool rested; /* of no use since the housekeeper looked last */
 };
 #define GUARD_PAGE_PORTS 256u
+#define GUARD_READY_MAX  256u
 struct guard_shared {
     struct guard_claim *pages[65536 / GUARD_PAGE_PORTS];
     uint32_t held; /* guards that the housekeeper has */
     uint32_t ends; /* tcp.port_ends when it looked last */
     bool told;     /* it knows that there have been more */
+    /* guard_pool.c */
+    uint16_t ready[GUARD_READY_MAX]; /* the last come first */
+    uint32_t nready;
+    uint16_t cursor;    /* where it looked last for one that was used before */
+    uint32_t many;      /* guards from which on these are used again; 0: not known yet */
+    uint32_t batch;     /* how many the housekeeper made last */
+    uint64_t wanted_us; /* the last take */
+    uint64_t retry_us;  /* it is of no use to ask for more before */
+    bool asked;         /* the housekeeper is about to make some */
 };
 
 struct guard_claim *guard_find_claim(struct stack *st, uint16_t port); /* NULL: none */
@@ -69,12 +80,22 @@ bool guard_is_idle(struct stack *st, const struct guard_claim *claim, uint16_t p
  * housekeeper is told, if it does not know. */
 void guard_tell_ends(struct stack *st);
 
+/*
+ * The pool: guarded ports for connect(), of which nobody asks for one in particular (guard_pool.c).
+ * Takes a port of addr (IPv4, host order) for a connection to remote, to be bound in the same entry
+ * by tcp_bind_to(); 0: there is none at hand.
+ */
+uint16_t guard_pool_take(struct stack *st, uint32_t addr, const struct endpoint *remote);
+/* The housekeeper's side: guards more ports of addr, and hands each guard to hold(), which owns it
+ * then; room: how many it can hold altogether. Not within an entry. How many. */
+unsigned guard_pool_fill(uint32_t addr, size_t room, bool (*hold)(uint16_t port, int fd));
+
 /* Does the family guard this port of this address? */
 bool guard_holds(struct stack *st, const struct endpoint *local);
 
 /* After the death of a housekeeper: opens the guards of all claims again, and hands each to hold(),
  * which owns it then and says false when it has had enough. One that is held by somebody is left
- * out. */
-void guard_restore(struct stack *st, bool (*hold)(uint16_t port, int fd));
+ * out. tidy: there is no housekeeper yet, and claims that are of no use end. */
+void guard_restore(struct stack *st, bool tidy, bool (*hold)(uint16_t port, int fd));
 
 #endif

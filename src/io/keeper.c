@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +110,15 @@ void keeper_hello_again(void)
 {
     if (engine.greeted != engine.sh->keeper.number)
         keeper_hello();
+}
+
+bool keeper_is_there(void)
+{
+    struct pollfd broken = {.fd = engine.lifeline};
+    struct keeper_shared *k = &engine.sh->keeper;
+
+    return keeper_is_running(k) && !engine.confined && engine.lifeline >= 0 &&
+           engine.greeted == k->number && poll(&broken, 1, 0) == 0;
 }
 
 /* ---- starting ---- */
@@ -278,7 +288,7 @@ static int introduce(void)
 
     if (err == 0) {
         struct stack *st = engine_enter();
-        guard_restore(st, send_guard);
+        guard_restore(st, true, send_guard);
         engine_leave();
     }
     return err;

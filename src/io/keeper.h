@@ -25,6 +25,7 @@ enum keeper_word {
     KEEPER_HELLO,    /* a process runs the stack from now on: its proc.id; its lifeline */
     KEEPER_GUARD,    /* hold this guard: its port; the guard */
     KEEPER_CONFINED, /* this process, its proc.id, does not run the stack any more, but uses it */
+    KEEPER_FILL,     /* make guards of this address (IPv4, host order) in advance */
     KEEPER_LOOK, /* the guards of this port (0: any) may be of no use any more; an eventfd to write
                     to when done, or nothing */
 };
@@ -36,6 +37,8 @@ static inline bool keeper_is_running(const struct keeper_shared *k)
 }
 /* Is there one, or can there be none? Then keeper_start() has nothing to do. Cheap. */
 bool keeper_is_settled(void);
+/* Is there one that this process has spoken to, and does it live? Costs a system call. */
+bool keeper_is_there(void);
 /* Starts one if there is none. Not within an entry. 0; -ECHILD when it cannot be started (tried
  * once a family: the reason was logged). */
 int keeper_start(void);

@@ -11,9 +11,10 @@
  *                                     after a while, so that it is one look for many ends
  *   a process ended                   all guards, at once
  *
- * Between these nothing is looked at, and no time is waited for, with two exceptions: a bind that
- * is pending, and a connection on a port that a program chose, which has only to be silent for a
- * while (TCP_PORT_SETTLES). A guard goes only when its claim does.
+ * Between these nothing is looked at, and no time is waited for, with three exceptions: a bind that
+ * is pending; a connection on a port that a program chose, which has only to be silent for a while
+ * (TCP_PORT_SETTLES); and a port that no program chose, which stays guarded for REST_US after its
+ * use: it may be wanted again (guard_pool.c). A guard goes only when its claim does.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #define LOOK_NEW_US    1000000u
 #define PENDING_US     1000000u /* who takes longer to bind has died over it */
 #define SETTLE_US      100000u
+#define REST_US        4000000u
 #define HURRY_US       1000000u /* from an end to the look at all */
 #define HURRY_LEFT_US  10000u   /* the same, while a port that a program chose waits to be free */
 #define LOOKS_IN_ENTRY 256u
@@ -34,13 +36,15 @@ struct guard {
     int fd;
     int marker; /* guard_marker_name(), while the program has left the port; -1 */
     uint16_t port;
-    uint64_t pending_us; /* since when, as far as seen; 0: not */
+    uint64_t pending_us;    /* since when, as far as seen; 0: not */
+    uint64_t rest_until_us; /* while the claim says so */
     uint64_t look_at_us;
 };
 
 static struct guard *guards;
 static size_t nguards, room;
 static size_t markers;
+static bool is_alone;
 static uint64_t next_look_us = TIMER_NEVER;
 static uint64_t hurry_at_us = TIMER_NEVER; /* then all are looked at */
 
@@ -55,6 +59,16 @@ static void schedule(struct guard *g, uint64_t at_us)
 static void tell_number(void)
 {
     __atomic_store_n(&engine.sh->guards.held, (uint32_t)nguards, __ATOMIC_RELAXED);
+}
+
+size_t keeper_guards_held(void)
+{
+    return nguards;
+}
+
+void keeper_guards_alone(bool yes)
+{
+    is_alone = yes;
 }
 
 bool keeper_guards_add(uint16_t port, int fd)
@@ -113,13 +127,29 @@ static void release(struct guard_claim *claim, size_t i)
     uint16_t port = guards[i].port;
     bool several = claim->guards > 1;
 
-    claim->claimed = claim->dual = false;
+    claim->claimed = claim->dual = claim->rested = false;
     claim->guards = 0;
     drop(i);
     for (i = nguards; several && i-- > 0;) {
         if (guards[i].port == port)
             drop(i);
     }
+}
+
+/* A port without use. False: its guards are gone. */
+static bool look_at_idle(struct guard_claim *claim, size_t i, uint64_t now_us)
+{
+    struct guard *g = &guards[i];
+
+    if (!claim->rested)
+        g->rest_until_us = now_us + REST_US;
+    if (claim->chosen || is_alone || now_us >= g->rest_until_us) {
+        release(claim, i);
+        return false;
+    }
+    claim->rested = true;
+    schedule(g, g->rest_until_us);
+    return true;
 }
 
 /* The stack has not seen yet what was granted. */
@@ -145,10 +175,9 @@ static bool look_at(struct stack *st, size_t i, uint64_t now_us)
         drop(i);
         return false;
     }
-    if (guard_is_idle(st, claim, g->port)) {
-        release(claim, i);
-        return false;
-    }
+    if (guard_is_idle(st, claim, g->port))
+        return look_at_idle(claim, i, now_us);
+    claim->rested = false;
     g->look_at_us = TIMER_NEVER;
     if (claim->pending > 0)
         look_at_pending(g, claim, now_us);

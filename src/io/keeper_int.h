@@ -39,6 +39,10 @@ socklen_t keeper_name(struct sockaddr_un *un);
 
 /* ---- keeper_guards.c: the guards that it holds ---- */
 
+/* How many there are. */
+size_t keeper_guards_held(void);
+/* No process is left that could use the ports of the pool; or there is one. */
+void keeper_guards_alone(bool yes);
 /* Holds fd, which is the table's from now on, as a guard of port. False: out of memory. */
 bool keeper_guards_add(uint16_t port, int fd);
 /* Looks at the guards of one port: are they still needed? Within an entry. */

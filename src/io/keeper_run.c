@@ -75,8 +75,9 @@ static struct keeper {
     struct engine_heirloom stack;
     struct member *members;
     size_t nmembers, room;
-    uint32_t starter;  /* whose last-close socket ours is */
-    bool starter_gone; /* so we read it */
+    size_t guards_room; /* that guards in advance may fill */
+    uint32_t starter;   /* whose last-close socket ours is */
+    bool starter_gone;  /* so we read it */
     bool running;
     bool stands_by;   /* rx is watched, as the last of all */
     bool substitutes; /* nobody else seems to run the stack */
@@ -185,6 +186,8 @@ static void begin_to_run(void)
 static void run_or_not(void)
 {
     bool run = confined() == k.nmembers;
+
+    keeper_guards_alone(k.nmembers == 0);
 
     if (run && !k.running) {
         begin_to_run();
@@ -305,6 +308,9 @@ static bool obey(const struct keeper_message *m, int fd)
         if (fd >= 0)
             (void)keeper_guards_add((uint16_t)m->value, fd);
         return fd >= 0;
+    case KEEPER_FILL:
+        (void)guard_pool_fill(m->value, k.guards_room, keeper_guards_add);
+        return false;
     case KEEPER_CONFINED:
         member_confined(m->value);
         return false;
@@ -528,15 +534,17 @@ static bool parse(const char *s, int fds[6])
            6;
 }
 
-/* A guard is a descriptor: as many as may be. */
-static void raise_limit(void)
+/* A guard is a descriptor: as many as may be. How many guards may be made in advance: half of that.
+ */
+static size_t raise_limit(void)
 {
-    struct rlimit rl;
+    struct rlimit rl = {0};
 
     if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
         rl.rlim_cur = rl.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &rl);
     }
+    return rl.rlim_cur / 2;
 }
 
 int keeper_main(const char *fds)
@@ -547,12 +555,13 @@ int keeper_main(const char *fds)
     if (!parse(fds, n))
         return 2;
     prctl(PR_SET_NAME, KEEPER_NAME);
-    raise_limit();
+    size_t room = raise_limit();
     k = (struct keeper){.stack = {n[0], n[1], n[2]},
                         .rx = n[1],
                         .closed = n[3],
                         .mail = n[4],
                         .door = n[5],
+                        .guards_room = room,
                         .starter = UINT32_MAX};
     k.epfd = epoll_create1(EPOLL_CLOEXEC);
     if (k.epfd < 0 || engine_join_as_keeper(&k.stack, k.closed != k.mail ? k.closed : -1, k.mail,
@@ -567,9 +576,9 @@ int keeper_main(const char *fds)
         continue;
     struct stack *st = engine_enter();
     engine.sh->keeper.starts = 0;
-    engine.sh->guards.told = false;
+    engine.sh->guards.told = engine.sh->guards.asked = false;
     find_members(st);
-    guard_restore(st, keeper_guards_add);
+    guard_restore(st, false, keeper_guards_add);
     engine_leave();
     loop();
     return 0;

@@ -142,6 +142,11 @@ void tcp_push(struct tcp *tcp, struct tcp_pcb *pcb);
 /* Port 0 chooses one. 0; -EINVAL (bound already), -EADDRINUSE by Linux's rules for SO_REUSEADDR and
  * SO_REUSEPORT, -EADDRNOTAVAIL (not an address of the stack; allowed with freebind). */
 int tcp_bind(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local);
+/* Gives pcb, for a connection to remote that is to follow, this very endpoint, as connect() would
+ * have chosen it: the port may have connections to other places, and is let go when this one has
+ * ended. 0, -EINVAL (bound already), -EADDRINUSE (not tcp_port_fits()), -ENOMEM. */
+int tcp_bind_to(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local,
+                const struct endpoint *remote);
 /* Binds if need be and sends the SYN. 0: on its way (the owner reports EINPROGRESS or waits);
  * -EISCONN (also when listening), -EALREADY, -EADDRNOTAVAIL (no port left, or the four-tuple is
  * taken), -ENETUNREACH (also for broadcast and multicast), -ENOMEM, and path_lookup()'s: all as
@@ -242,6 +247,8 @@ enum tcp_port_use {
     TCP_PORT_LISTENS,
 };
 enum tcp_port_use tcp_port_use(const struct tcp *tcp, uint16_t port);
+/* May connect() choose this local endpoint for a connection to remote? */
+bool tcp_port_fits(struct tcp *tcp, const struct endpoint *local, const struct endpoint *remote);
 
 /* TCP_WINDOW_CLAMP: the largest window that it offers; 0: it is up to the connection to come. */
 uint32_t tcp_window_clamp(const struct tcp_pcb *pcb);

@@ -152,22 +152,28 @@ static bool bind_in_use(void *arg, uint16_t port)
 
 /* A port that connect() chose may be shared by connections to different places, one that somebody
  * bound may not. */
-static bool connect_in_use(void *arg, uint16_t port)
+bool tcp_port_fits(struct tcp *tcp, const struct endpoint *local, const struct endpoint *remote)
 {
-    const struct pick *p = arg;
-    struct tcp_port *bucket = port_find(p->tcp, port);
-    struct endpoint local = {.addr = p->pcb->local.addr, .port = port};
+    const struct tcp_port *bucket = port_find(tcp, local->port);
     const struct tcp_pcb *old;
 
     if (!bucket)
-        return false;
-    if (!list_empty(&bucket->listeners))
         return true;
+    if (!list_empty(&bucket->listeners))
+        return false;
     LIST_FOREACH (n, &bucket->others)
         if (container_of(n, struct tcp_pcb, on_port)->port_locked)
-            return true;
-    old = tcp_flow_find(p->tcp, &local, p->remote);
-    return old && !tcp_timewait_reusable(p->tcp, old);
+            return false;
+    old = tcp_flow_find(tcp, local, remote);
+    return !old || tcp_timewait_reusable(tcp, old);
+}
+
+static bool connect_in_use(void *arg, uint16_t port)
+{
+    const struct pick *p = arg;
+    struct endpoint local = {.addr = p->pcb->local.addr, .port = port};
+
+    return !tcp_port_fits(p->tcp, &local, p->remote);
 }
 
 int tcp_port_pick(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)

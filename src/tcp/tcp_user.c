@@ -37,6 +37,24 @@ int tcp_bind(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local)
     return 0;
 }
 
+int tcp_bind_to(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *local,
+                const struct endpoint *remote)
+{
+    struct endpoint old = pcb->local;
+    int err;
+
+    if (pcb->state != TCP_CLOSED || pcb->port)
+        return -EINVAL;
+    if (!tcp_port_fits(tcp, local, remote))
+        return -EADDRINUSE;
+    pcb->local = *local;
+    err = tcp_port_get(tcp, pcb);
+    if (err)
+        pcb->local = old;
+    pcb->addr_locked = pcb->port_locked = false;
+    return err;
+}
+
 /* The way there, our address and our port. */
 static int connect_local(struct tcp *tcp, struct tcp_pcb *pcb, const struct endpoint *remote)
 {

@@ -139,6 +139,42 @@ SCRIPT(time_wait_is_reused_by_connect, TIME_WAIT_ACTIVE_TS, DO(bind_again), DO(n
        QUIET(SEC(1)), DO(not_to_be_chosen), QUIET(1), DO(may_be_chosen), CONNECT(0), OUT(.f = SYN),
        DO(iss_is_beyond), PCBS(1), IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),
        OUT(.f = ACK, .seq = 1, .ack = 1))
+static void fits_elsewhere(struct script *s)
+{
+    struct endpoint elsewhere = s->peer;
+
+    elsewhere.port++;
+    script_assert(s, !tcp_port_fits(s->tcp, &s->local, &s->peer));
+    script_assert(s, tcp_port_fits(s->tcp, &s->local, &elsewhere));
+}
+static void does_not_fit(struct script *s)
+{
+    struct endpoint elsewhere = s->peer;
+
+    elsewhere.port++;
+    script_assert(s, !tcp_port_fits(s->tcp, &s->local, &elsewhere));
+}
+static void bind_to(struct script *s)
+{
+    s->pcb = tcp_open(s->tcp, s);
+    if (!s->pcb)
+        return;
+    tcp_config(s->pcb)->congestion = TCP_CC_NEWRENO;
+    script_assert(s, tcp_bind_to(s->tcp, s->pcb, &s->local, &s->peer) == 0);
+    script_assert(s, tcp_bind_to(s->tcp, s->pcb, &s->local, &s->peer) == -EINVAL);
+}
+/* The same for a port that the caller chooses as connect() would. It goes with the connection. */
+SCRIPT(time_wait_is_reused_by_bind_to, DO(bind_to), CONNECT(0), OUT(.f = SYN), DO(reuse),
+       DO(fits_elsewhere), IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460, .ts = true),
+       OUT(.f = ACK, .seq = 1, .ack = 1), CLOSE, OUT(.f = FIN | ACK, .seq = 1, .ack = 1),
+       IN_AT(MS(10), .f = FIN | ACK, .seq = 1, .ack = 2, .ts = true, .ts_val = 1),
+       OUT(.f = ACK, .seq = 2, .ack = 2), STATE(TCP_TIME_WAIT), DO(fits_elsewhere), QUIET(SEC(1)),
+       DO(fits_elsewhere), QUIET(1), DO(bind_to), CONNECT(0), OUT(.f = SYN), DO(iss_is_beyond),
+       PCBS(1), DO(fits_elsewhere), IN_AT(MS(10), .f = RST | ACK, .ack = 1), ERROR(ECONNREFUSED),
+       CLOSE, DO(bind_to))
+/* What a program has bound is its own. */
+SCRIPT(bound_port_does_not_fit, TIME_WAIT_ACTIVE_TS, DO(bind_again), QUIET(SEC(2)),
+       DO(does_not_fit))
 SCRIPT(time_wait_is_reused_at_once, TIME_WAIT_ACTIVE_TS, DO(bind_again), CONNECT(0), OUT(.f = SYN),
        DO(iss_is_beyond), PCBS(1), IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),
        OUT(.f = ACK, .seq = 1, .ack = 1))
@@ -187,6 +223,8 @@ Suite *attack_suite(void)
     tcase_add_test(t, time_wait_is_not_assassinated);
     tcase_add_test(t, time_wait_is_reused_by_connect);
     tcase_add_test(t, time_wait_is_reused_at_once);
+    tcase_add_test(t, time_wait_is_reused_by_bind_to);
+    tcase_add_test(t, bound_port_does_not_fit);
     tcase_add_test(t, time_wait_without_timestamps_is_not_reused);
     tcase_add_test(t, time_wait_remembers_the_latest_timestamp);
     tcase_add_test(t, time_wait_equal_timestamp);

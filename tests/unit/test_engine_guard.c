@@ -16,7 +16,10 @@
 
 #define SECOND_US 1000000u
 
-static int mail; /* the housekeeper's */
+#define REST_US 4000000u /* keeper_guards.c */
+
+static int mail;        /* the housekeeper's */
+static int lifeline[2]; /* to it, from it */
 
 /* A stack that takes the test for its housekeeper. */
 static void start_guarded(void)
@@ -29,6 +32,9 @@ static void start_guarded(void)
     mail = socket(AF_UNIX, SOCK_DGRAM, 0);
     ck_assert_int_eq(bind(mail, (struct sockaddr *)&un, len), 0);
     engine.sh->keeper.state = KEEPER_RUNNING;
+    engine.greeted = engine.sh->keeper.number;
+    ck_assert_int_eq(pipe(lifeline), 0);
+    engine.lifeline = lifeline[1];
 }
 
 /* The next message, which is there already; *fd: what came with it, or -1. */
@@ -162,7 +168,14 @@ START_TEST(ports_in_use_cost_nothing)
     ck_assert_uint_eq(keeper_guards_deadline(), at_us + SECOND_US);
     ck_assert_uint_eq(sweep(at_us + SECOND_US - 1), at_us + SECOND_US);
     ck_assert(is_open(guard));
-    ck_assert_uint_eq(sweep(at_us + SECOND_US), TIMER_NEVER);
+    /* It rests for a while, whatever else happens; then it goes. */
+    at_us += SECOND_US;
+    ck_assert_uint_eq(sweep(at_us), at_us + REST_US);
+    keeper_guards_hurry(at_us + 1, true);
+    ck_assert_uint_eq(sweep(at_us + 1), at_us + REST_US);
+    ck_assert(is_open(guard) && has_claim(port));
+    ck_assert_int_eq(kernel_bind(port), -EADDRINUSE);
+    ck_assert_uint_eq(sweep(at_us + REST_US), TIMER_NEVER);
     ck_assert(!is_open(guard) && !has_claim(port));
     ck_assert_int_eq(kernel_bind(port), 0);
     /* Nothing is guarded: nobody is told. */
@@ -241,9 +254,233 @@ START_TEST(pending_binds_expire)
     keeper_guards_hurry(at_us + SECOND_US / 2, true);
     ck_assert_uint_eq(sweep(at_us + SECOND_US / 2), next_us);
     ck_assert(is_open(guard) && has_claim(port));
-    next_us = sweep(next_us);
+    ck_assert_uint_eq(sweep(next_us), next_us);
+    ck_assert_uint_eq(sweep(next_us), next_us + REST_US);
+    keeper_guards_alone(true);
+    keeper_guards_hurry(next_us, true);
     ck_assert_uint_eq(sweep(next_us), TIMER_NEVER);
     ck_assert(!is_open(guard) && !has_claim(port));
+}
+END_TEST
+
+/* ---- the pool ---- */
+
+static struct endpoint to(uint32_t v4, uint16_t port)
+{
+    return (struct endpoint){.addr = addr_v4(v4), .port = port};
+}
+
+static uint16_t take(uint32_t addr, uint16_t remote_port)
+{
+    struct endpoint remote = to(PEER_V4, remote_port);
+    struct stack *st = engine_enter();
+    uint16_t port = guard_pool_take(st, addr, &remote);
+    engine_leave();
+    return port;
+}
+
+/* As connect() does it. */
+static uint16_t take_and_bind(const struct end *e, uint16_t remote_port)
+{
+    struct endpoint local = to(OUR_V4, 0), remote = to(PEER_V4, remote_port);
+    struct stack *st = engine_enter();
+    local.port = guard_pool_take(st, OUR_V4, &remote);
+    if (local.port != 0)
+        ck_assert_int_eq(tcp_bind_to(&st->tcp, e->so->tcp, &local, &remote), 0);
+    engine_leave();
+    return local.port;
+}
+
+/* A port that was used before: one take does not look at all ports, a few do. */
+#define TAKES 8
+
+static uint16_t take_used(uint16_t remote_port)
+{
+    uint16_t port = 0;
+    for (int i = 0; i < TAKES && port == 0; i++)
+        port = take(OUR_V4, remote_port);
+    return port;
+}
+
+static uint16_t take_used_and_bind(const struct end *e, uint16_t remote_port)
+{
+    uint16_t port = 0;
+    for (int i = 0; i < TAKES && port == 0; i++)
+        port = take_and_bind(e, remote_port);
+    return port;
+}
+
+static unsigned fill(void)
+{
+    return guard_pool_fill(OUR_V4, 1000, keeper_guards_add);
+}
+
+static struct guard_shared *shared(void)
+{
+    return &engine.sh->guards;
+}
+
+/* The housekeeper is asked for guards when one connection comes after another. */
+START_TEST(pool_is_filled_on_demand)
+{
+    int unused;
+
+    start_guarded();
+    ck_assert_uint_eq(take(OUR_V4, 5000), 0);
+    ck_assert(mail_is_empty());
+    /* The second, in time. */
+    struct endpoint remote = to(PEER_V4, 5000);
+    struct stack *st = engine_enter();
+    shared()->wanted_us = st->net.now_us;
+    ck_assert_uint_eq(guard_pool_take(st, OUR_V4, &remote), 0);
+    engine_leave();
+    struct keeper_message m = mail_take(&unused);
+    ck_assert_uint_eq(m.word, KEEPER_FILL);
+    ck_assert_uint_eq(m.value, OUR_V4);
+    /* Asked once, until it is done. */
+    st = engine_enter();
+    shared()->wanted_us = st->net.now_us;
+    ck_assert_uint_eq(guard_pool_take(st, OUR_V4, &remote), 0);
+    engine_leave();
+    ck_assert(mail_is_empty());
+    unsigned n = fill();
+    ck_assert_uint_gt(n, 0);
+    ck_assert(!shared()->asked);
+    ck_assert_uint_eq(keeper_guards_held(), n);
+}
+END_TEST
+
+START_TEST(pool_is_taken_from)
+{
+    uint16_t ports[64];
+    unsigned n;
+
+    start_guarded();
+    n = fill();
+    ck_assert(n > 0 && n <= 64);
+    ck_assert_uint_eq(take(PEER_V4, 5000), 0); /* another address, whose are none */
+    for (unsigned i = 0; i < n; i++) {
+        ports[i] = take(OUR_V4, 5000);
+        ck_assert_uint_gt(ports[i], 0);
+        ck_assert(has_claim(ports[i]));
+        ck_assert_int_eq(kernel_bind(ports[i]), -EADDRINUSE);
+        for (unsigned k = 0; k < i; k++)
+            ck_assert_uint_ne(ports[k], ports[i]);
+    }
+    ck_assert_uint_eq(take(OUR_V4, 5000), 0);
+    /* Nobody is left to use them: they go at once. */
+    keeper_guards_alone(true);
+    keeper_guards_hurry(0, true);
+    ck_assert_uint_eq(sweep(1), TIMER_NEVER);
+    ck_assert_uint_eq(keeper_guards_held(), 0);
+    for (unsigned i = 0; i < n; i++) {
+        ck_assert(!has_claim(ports[i]));
+        ck_assert_int_eq(kernel_bind(ports[i]), 0);
+    }
+}
+END_TEST
+
+/* What has come to serve for something else, or is given up meanwhile, is not taken. */
+START_TEST(pool_looks_at_what_it_has)
+{
+    start_guarded();
+    unsigned n = fill();
+    ck_assert_uint_ge(n, 4);
+    uint16_t bound = shared()->ready[n - 1], chosen = shared()->ready[n - 2],
+             pending = shared()->ready[n - 3], good = shared()->ready[n - 4];
+    struct end e = end_open(SOCK_STREAM);
+    settle(&e, bound);
+    struct stack *st = engine_enter();
+    guard_find_claim(st, chosen)->chosen = true;
+    guard_find_claim(st, pending)->pending = 1;
+    engine_leave();
+    ck_assert_uint_eq(take(OUR_V4, 5000), good);
+    while (shared()->nready > 0) {
+        uint16_t gone = shared()->ready[shared()->nready - 1];
+        st = engine_enter();
+        guard_find_claim(st, gone)->claimed = false;
+        engine_leave();
+        ck_assert_uint_eq(take(OUR_V4, 5000), 0);
+    }
+    /* Without a housekeeper nothing is silent any more. */
+    ck_assert_uint_gt(fill(), 0);
+    close(lifeline[0]);
+    ck_assert_uint_eq(take(OUR_V4, 5000), 0);
+}
+END_TEST
+
+/* When there are many guards, each serves again: for another place at once, for the same when the
+ * connection is over. */
+START_TEST(pool_is_used_again)
+{
+    int a = lab_socket(PEER, SOCK_STREAM, 5000), b = lab_socket(PEER, SOCK_STREAM, 5001), peer = -1;
+    struct end e[64];
+    uint16_t port = 0;
+    unsigned n;
+
+    start_guarded();
+    n = fill();
+    shared()->nready = 0;
+    ck_assert_uint_eq(take_used(5000), 0); /* it is not many yet */
+    shared()->many = n;
+    for (unsigned i = 0; i < n; i++) {
+        e[i] = end_open(SOCK_STREAM);
+        port = take_used_and_bind(&e[i], 5000);
+        ck_assert_uint_gt(port, 0);
+        end_connect(&e[i], PEER_V4, 5000);
+        peer = peer_accept(a);
+    }
+    for (unsigned i = 0; i < n; i++)
+        ck_assert_uint_eq(take_used(5000), 0);
+    struct end other = end_open(SOCK_STREAM);
+    ck_assert_uint_gt(take_used_and_bind(&other, 5001), 0);
+    end_connect(&other, PEER_V4, 5001);
+    close(peer_accept(b));
+    /* The peer of the last has ended it, and so do we: it is free again. */
+    char c;
+    close(peer);
+    ck_assert_int_eq(end_recv_some(&e[n - 1], &c, 1), 0);
+    engine_enter();
+    sock_close(e[n - 1].so);
+    engine_leave();
+    uint16_t again = 0;
+    UNTIL((again = take(OUR_V4, 5000)) != 0);
+    ck_assert_uint_eq(again, port);
+}
+END_TEST
+
+static unsigned restored;
+
+static bool count_restored(uint16_t port, int fd)
+{
+    restored++;
+    return true;
+}
+
+/* After the death of a housekeeper only what is in use is guarded again. */
+START_TEST(pool_ends_with_its_housekeeper)
+{
+    start_guarded();
+    unsigned n = fill();
+    ck_assert_uint_ge(n, 2);
+    struct end e = end_open(SOCK_STREAM);
+    uint16_t used = take_and_bind(&e, 5000), idle = take(OUR_V4, 5000);
+    while (keeper_guards_held() > 0) { /* it dies */
+        struct stack *st = engine_enter();
+        struct guard_shared kept = *shared();
+        memset(shared()->pages, 0, sizeof(shared()->pages));
+        keeper_guards_hurry(0, true);
+        (void)keeper_guards_sweep(st, 1);
+        memcpy(shared()->pages, kept.pages, sizeof(kept.pages));
+        engine_leave();
+    }
+    struct stack *st = engine_enter();
+    guard_restore(st, true, count_restored);
+    engine_leave();
+    ck_assert_uint_eq(restored, 1);
+    ck_assert(has_claim(used) && !has_claim(idle));
+    ck_assert_int_eq(kernel_bind(used), -EADDRINUSE);
+    ck_assert_int_eq(kernel_bind(idle), 0);
 }
 END_TEST
 
@@ -255,5 +492,10 @@ TCase *test_engine_guard(void)
     tcase_add_test(tc, ports_in_use_cost_nothing);
     tcase_add_test(tc, chosen_ports_are_given_up_soon);
     tcase_add_test(tc, pending_binds_expire);
+    tcase_add_test(tc, pool_is_filled_on_demand);
+    tcase_add_test(tc, pool_is_taken_from);
+    tcase_add_test(tc, pool_looks_at_what_it_has);
+    tcase_add_test(tc, pool_is_used_again);
+    tcase_add_test(tc, pool_ends_with_its_housekeeper);
     return tc;
 }
