@@ -5,6 +5,7 @@
 #ifndef SHIM_REAL_H
 #define SHIM_REAL_H
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>

@@ -3,6 +3,7 @@
  * concern the stack must work as if it were not there. Prints what does not; exit status 0:
  * nothing.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -17,6 +18,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "deep_module.h"
 
 static int failures;
 static const char self[] = "/proc/self/exe";
@@ -134,8 +137,36 @@ static void processes(void)
     OK(WEXITSTATUS(system("exit 5")) == 5);
 }
 
+static void look_up(void *lib, const char *name, void *pointer)
+{
+    void *call = lib ? dlsym(lib, name) : NULL;
+    OK(call != NULL);
+    memcpy(pointer, &call, sizeof(call)); /* POSIX: the representations are the same */
+}
+
+/* The library's calls come by libshim, and its own RUNPATH holds for what it opens. (A sanitizer's
+ * dlopen() is in between: libc takes that for the caller.) */
+static int deeply_bound(const char *file)
+{
+    void *lib = dlopen(file, RTLD_NOW | RTLD_DEEPBIND);
+    __typeof__(deep_socket) *deep_socket_of;
+    __typeof__(deep_open) *deep_open_of;
+    look_up(lib, "deep_socket", &deep_socket_of);
+    look_up(lib, "deep_open", &deep_open_of);
+    if (failures > 0)
+        return 1;
+    OK(deep_socket_of() == -1 && errno == ENODEV);
+#ifndef __SANITIZE_ADDRESS__
+    OK(deep_open_of("deep_again.so") == lib);
+#endif
+    OK(deep_open_of("nonesuch.so") == NULL && strstr(dlerror(), "nonesuch.so"));
+    return failures != 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "deep") == 0)
+        return deeply_bound(argv[2]);
     if (argc > 2)
         return atoi(argv[2]);
     if (argc > 1) { /* the error, twice */

@@ -27,4 +27,9 @@ if [ "$(grep -c ^libshim: "$dir/err")" != 1 ] || ! grep -q nonesuch0 "$dir/err";
     cat "$dir/err"
     failed=1
 fi
+
+# A library with a mind of its own about where its calls are; it finds another beside itself.
+cp tests/unit/.libs/deep_module.so "$dir"
+ln -s deep_module.so "$dir/deep_again.so"
+LD_PRELOAD=$lib "$prog" deep "$dir/deep_module.so" 2>"$dir/err" || failed=1
 exit $failed
