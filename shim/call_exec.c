@@ -28,6 +28,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "kin.h"
 #include "process.h"
 #include "shim.h"
 
@@ -95,6 +96,7 @@ void exec_init(void)
     hand_down = wish && strcmp(wish, "on") == 0;
     remember_preload();
     note_library();
+    kin_init();
     if (!value)
         return;
     bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
@@ -185,11 +187,15 @@ static bool will_load_us(char *const envp[])
     return (list && strstr(list, library)) || access("/etc/ld.so.preload", F_OK) == 0;
 }
 
+static bool may_have_any(char *const envp[])
+{
+    return will_load_us(envp) && (hand_down || privilege_survives_exec());
+}
+
 static bool may_have_it(char *const envp[], bool spawns)
 {
     int saved = errno;
-    bool may = passes_socket_on(spawns) ||
-               (will_load_us(envp) && (hand_down || privilege_survives_exec()));
+    bool may = passes_socket_on(spawns) || may_have_any(envp);
     errno = saved;
     return may;
 }
@@ -223,23 +229,59 @@ static size_t count(char *const strings[])
     return n;
 }
 
-/* Fills out (room for three more than envp has) with envp, our variable, written to text, and
- * LD_PRELOAD if it is missing and needed. h NULL: no stack is handed down. */
-static void make_env(char **out, char *const envp[], char *text, size_t text_bytes,
-                     const struct engine_heirloom *h, bool spawns)
+/* What is said to the next image beside what the program says. */
+struct notes {
+    struct engine_heirloom stack;
+    bool has_stack; /* one is handed down */
+    bool ask;       /* it is to ask for the stacks of its sockets */
+    bool kin;       /* it is to share the stack that we may have later */
+    char text[64];  /* our variables */
+    char kin_text[KIN_TEXT_BYTES];
+};
+
+static bool is_kin(struct notes *n, char *const envp[], bool spawns)
 {
-    size_t n = 0;
-    for (size_t i = 0; envp && envp[i]; i++)
-        if (strncmp(envp[i], NAME, NAME_LEN) != 0)
-            out[n++] = envp[i];
-    if (h)
-        snprintf(text, text_bytes, NAME "%d,%d,%d", h->arena, h->rx, h->tx);
+    if (engine_running() || exec_is_heir() || !kin_tell(n->kin_text, sizeof(n->kin_text), spawns))
+        return false;
+    int saved = errno;
+    bool is = may_have_any(envp);
+    errno = saved;
+    return is;
+}
+
+/* spawns: in posix_spawn(); arranges: with descriptors to be arranged. False: nothing. */
+static bool take_notes(struct notes *n, char *const envp[], bool spawns, bool arranges)
+{
+    *n = (struct notes){.has_stack = false};
+    if (shim_inside())
+        return false;
+    n->has_stack = heirloom(&n->stack, envp, arranges);
+    n->ask = !n->has_stack && passes_unknown_on(arranges);
+    n->kin = !n->has_stack && is_kin(n, envp, spawns);
+    return n->has_stack || n->ask || n->kin;
+}
+
+/* Fills out (room for NOTES_MAX more than envp has) with envp, our variables, and LD_PRELOAD if it
+ * is missing and needed. h: the stack, if one is handed down. */
+#define NOTES_MAX 4
+static void make_env(char **out, char *const envp[], struct notes *n,
+                     const struct engine_heirloom *h, bool arranges)
+{
+    size_t i = 0;
+    for (size_t from = 0; envp && envp[from]; from++)
+        if (strncmp(envp[from], NAME, NAME_LEN) != 0 && !kin_is_variable(envp[from]))
+            out[i++] = envp[from];
+    if (n->has_stack)
+        snprintf(n->text, sizeof(n->text), NAME "%d,%d,%d", h->arena, h->rx, h->tx);
     else
-        snprintf(text, text_bytes, NAME ASK);
-    out[n++] = text;
-    if (!preload_of(envp) && preload[0] && passes_socket_on(spawns))
-        out[n++] = preload;
-    out[n] = NULL;
+        snprintf(n->text, sizeof(n->text), NAME ASK);
+    if (n->has_stack || n->ask)
+        out[i++] = n->text;
+    if (n->kin)
+        out[i++] = n->kin_text;
+    if (!preload_of(envp) && preload[0] && passes_socket_on(arranges))
+        out[i++] = preload;
+    out[i] = NULL;
 }
 
 /* One of the ways to execute: a path, a name to be searched for, or a descriptor. */
@@ -298,17 +340,15 @@ static int execute_last(const struct image *im, char *const envp[], const struct
 
 static int execute(const struct image *im, char *const envp[])
 {
-    struct engine_heirloom h;
-    char text[64];
+    struct notes n;
     shim_need();
-    bool has = heirloom(&h, envp, false);
-    if (!has && (shim_inside() || !passes_unknown_on(false))) {
+    if (!take_notes(&n, envp, false, false)) {
         bool last = engine_running() && !shim_inside() && !shim_is_vfork_child();
         return last ? execute_last(im, envp, NULL) : execute_real(im, envp);
     }
-    const struct engine_heirloom *given = has ? &h : NULL;
-    char **env = alloca((count(envp) + 3) * sizeof(*env));
-    make_env(env, envp, text, sizeof(text), given, false);
+    const struct engine_heirloom *given = n.has_stack ? &n.stack : NULL;
+    char **env = alloca((count(envp) + NOTES_MAX + 1) * sizeof(*env));
+    make_env(env, envp, &n, given, false);
     return shim_is_vfork_child() ? execute_vforked(im, env, given) : execute_last(im, env, given);
 }
 
@@ -419,17 +459,16 @@ static int spawn(spawn_fn *fn, pid_t *pid, const char *path,
                  const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
                  char *const argv[], char *const envp[])
 {
-    struct engine_heirloom h, copy = {-1, -1, -1};
-    char text[64];
-    bool has = heirloom(&h, envp, actions != NULL);
-    if (!has && (shim_inside() || !passes_unknown_on(actions != NULL)))
+    struct engine_heirloom copy = {-1, -1, -1};
+    struct notes n;
+    if (!take_notes(&n, envp, true, actions != NULL))
         return fn(pid, path, actions, attr, argv, envp);
     shim_in();
     if (engine_running())
         fd_mark_all_shared();
-    char **env = alloca((count(envp) + 3) * sizeof(*env));
-    bool copied = !has || copy_heirloom(&h, &copy);
-    make_env(env, envp, text, sizeof(text), has ? &copy : NULL, actions != NULL);
+    char **env = alloca((count(envp) + NOTES_MAX + 1) * sizeof(*env));
+    bool copied = !n.has_stack || copy_heirloom(&n.stack, &copy);
+    make_env(env, envp, &n, &copy, actions != NULL);
     int err = fn(pid, path, actions, attr, argv, copied ? env : envp);
     close_heirloom(&copy);
     shim_out();

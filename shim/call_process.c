@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "epset.h"
+#include "kin.h"
 #include "pollset.h"
 #include "process.h"
 #include "shim.h"
@@ -71,6 +72,7 @@ static void fork_prepare(void)
 {
     shim_in();
     process_lock();
+    kin_forks();
     forking_engine = engine_running();
     if (forking_engine) {
         fd_mark_all_shared();
@@ -107,6 +109,7 @@ static void fork_child(void)
 {
     shim_pid = getpid();
     shim_self.waiter = NULL; /* it is the parent's */
+    kin_forked();
     pollset_forget();
     epset_fork_child();
     streams_fork_child();

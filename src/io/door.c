@@ -42,6 +42,7 @@ enum verdict { DOOR_COME_IN, DOOR_NOT_YOU, DOOR_NOT_HERE };
 
 struct request {
     uint64_t layout; /* of what lies in the arena */
+    uint64_t secret;
 };
 
 struct answer {
@@ -69,6 +70,29 @@ struct door door_of_stack(uint64_t id)
     struct door d;
 
     d.len = unixsock_name(&d.name, PREFIX "%016llx", (unsigned long long)id);
+    return d;
+}
+
+/* What makes stacks differ. */
+static uint32_t hash_of(const struct config *c)
+{
+    const uint64_t words[] = {c->mtu,     c->memory_bytes,         c->ecn,
+                              c->offload, (uint32_t)c->congestion, c->busy_poll_us};
+    uint32_t h = 2166136261u; /* FNV-1a */
+
+    for (size_t i = 0; i < sizeof(c->interface); i++)
+        h = (h ^ (uint8_t)c->interface[i]) * 16777619u;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        h = (h ^ (uint32_t)(words[i] ^ words[i] >> 32)) * 16777619u;
+    return h;
+}
+
+struct door door_of_kin(const struct engine_kin *kin, const struct config *c)
+{
+    struct door d;
+
+    d.len =
+        unixsock_name(&d.name, PREFIX "%016llx-%08x", (unsigned long long)kin->name, hash_of(c));
     return d;
 }
 
@@ -103,9 +127,9 @@ static int error_of_gone(int err)
     return err == ECONNRESET || err == EPIPE ? -ECONNREFUSED : -err;
 }
 
-static int send_request(int fd, int shown)
+static int send_request(int fd, int shown, uint64_t secret)
 {
-    struct request q = {layout()};
+    struct request q = {layout(), secret};
     struct iovec iov = {&q, sizeof(q)};
     UNIXSOCK_CONTROL(1) control = {0};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -149,7 +173,7 @@ static int read_answer(int fd, struct engine_heirloom *h)
 }
 
 /* fd is connected, and does not block. */
-static int ask(int fd, int shown, struct engine_heirloom *h)
+static int ask(int fd, int shown, uint64_t secret, struct engine_heirloom *h)
 {
     const struct timeval patience = {.tv_sec = PATIENCE_S};
 
@@ -158,19 +182,20 @@ static int ask(int fd, int shown, struct engine_heirloom *h)
     if (fcntl(fd, F_SETFL, 0) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         return -errno;
-    int r = send_request(fd, shown);
+    int r = send_request(fd, shown, secret);
     return r < 0 ? r : read_answer(fd, h);
 }
 
-int door_knock(const struct door *door, int shown, struct engine_heirloom *h)
+int door_knock(const struct door *door, int shown, uint64_t secret, struct engine_heirloom *h)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int r;
 
     if (fd < 0)
         return -errno;
-    r = connect(fd, (const struct sockaddr *)&door->name, door->len) < 0 ? -errno
-                                                                         : ask(fd, shown, h);
+    r = connect(fd, (const struct sockaddr *)&door->name, door->len) < 0
+            ? -errno
+            : ask(fd, shown, secret, h);
     close(fd);
     return r;
 }
@@ -229,7 +254,7 @@ static int find(int shown, struct engine_heirloom *h)
         struct door door;
         if (!parse_door(line, &door))
             continue;
-        r = door_knock(&door, shown, h);
+        r = door_knock(&door, shown, 0, h);
         if (r == 0 || (r != -ENOENT && r != -ECONNREFUSED && result != -EAGAIN))
             result = r;
     }
@@ -265,7 +290,7 @@ int door_accept(int door)
     return -EACCES;
 }
 
-int door_hear(int visitor, uint64_t *cookie)
+int door_hear(int visitor, uint64_t *cookie, uint64_t *secret)
 {
     struct request q = {0};
     struct iovec iov = {&q, sizeof(q)};
@@ -286,6 +311,7 @@ int door_hear(int visitor, uint64_t *cookie)
             n = 0;
         close(shown);
     }
+    *secret = q.secret;
     return n == (ssize_t)sizeof(q) ? 0 : -ECONNRESET;
 }
 

@@ -46,6 +46,13 @@ struct engine_hooks {
 void engine_set_hooks(
     const struct engine_hooks *hooks); /* borrowed for ever; without: none is called */
 
+/* A name for a stack that relatives are to share, and a secret that lets them in; both not 0. */
+struct engine_kin {
+    uint64_t name, secret;
+};
+/* Relatives may know kin from now on (NULL: none does): a stack in host mode is theirs, too. */
+void engine_set_kin(const struct engine_kin *kin);
+
 /* Starts the stack of this process with c (first call), or joins the one inherited from a parent.
  * 0, or -errno with one line in why: -EPERM (no CAP_NET_RAW), -ENODEV (no such interface),
  * -ENETDOWN, -ENOMEM ... */

@@ -22,7 +22,8 @@ struct engine_shared {
     struct keeper_shared keeper;
     struct guard_shared guards;
     struct config config;
-    void *trace; /* trace_share()'s; NULL: nobody traces */
+    void *trace;           /* trace_share()'s; NULL: nobody traces */
+    struct engine_kin kin; /* whose stack it is, too; {0}: nobody's */
     uint32_t ifindex;
     bool vnet;
     bool closed_lost; /* last-close events were lost */
@@ -47,6 +48,7 @@ struct engine {
     bool confined; /* in a sandbox: see engine_confine.c */
     bool attached; /* the engine's descriptors were in an epoll instance of the program's */
     bool limping;  /* forked, and there was nothing to make it of */
+    struct engine_kin kin; /* {0}: none */
     const struct engine_hooks *hooks;
     struct arena_map map;
     struct stack *st;

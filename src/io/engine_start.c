@@ -69,6 +69,8 @@ static int make_stack(const struct config *c)
         return -ENOMEM;
     engine.st->io = engine.sh;
     engine.sh->config = *c;
+    if (engine.door >= 0)
+        engine.sh->kin = engine.kin;
     struct keeper_shared *k = &engine.sh->keeper;
     if (getrandom(&engine.sh->id, sizeof(engine.sh->id), 0) != sizeof(engine.sh->id) ||
         getrandom(k->secret, sizeof(k->secret), 0) != sizeof(k->secret))
@@ -425,9 +427,27 @@ void engine_door_close(void)
     engine.door = -1;
 }
 
+/* Takes a door, or asks to be let in there: 1, 0 and *h, or -errno. */
+static int open_or_knock(const struct door *door, uint64_t secret, struct engine_heirloom *h)
+{
+    int err = 0;
+    for (int i = 0; i < DOOR_TRIES; i++) {
+        engine.door = door_open(door);
+        if (engine.door >= 0)
+            return 1;
+        err = engine.door == -EADDRINUSE ? door_knock(door, -1, secret, h) : engine.door;
+        /* Once more, if its keeper is going, or many have come. */
+        if (err != -ECONNREFUSED && err != -EAGAIN)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    engine.door = -1;
+    return err;
+}
+
 /* Own-address mode: joins the stack that has the address already, or takes its door. 0 with a
  * stack, 1 without, or -errno. */
-static int join_or_open_door(const struct config *c, char *why, size_t why_bytes)
+static int join_address(const struct config *c, char *why, size_t why_bytes)
 {
     struct hostnet_if hif;
     struct engine_heirloom h;
@@ -436,28 +456,37 @@ static int join_or_open_door(const struct config *c, char *why, size_t why_bytes
     if (err)
         return err;
     struct door door = door_of_address(hif.index, &c->address);
-    for (int i = 0; i < DOOR_TRIES; i++) {
-        engine.door = door_open(&door);
-        if (engine.door >= 0)
-            return 1;
-        err = engine.door == -EADDRINUSE ? door_knock(&door, -1, &h) : engine.door;
-        /* Once more, if its keeper is going, or many have come. */
-        if (err != -ECONNREFUSED && err != -EAGAIN)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    }
-    engine.door = -1;
-    if (err) {
+    err = open_or_knock(&door, 0, &h);
+    if (err < 0)
         snprintf(why, why_bytes, "the stack that has %s cannot be joined: %s",
                  addr_str(&c->address, addr), strerrordesc_np(-err));
-        return err;
-    }
-    return join_as_guest(&h, c, why, why_bytes);
+    return err ? err : join_as_guest(&h, c, why, why_bytes);
+}
+
+void engine_set_kin(const struct engine_kin *kin)
+{
+    engine.kin = kin ? *kin : (struct engine_kin){0};
+}
+
+/* Host mode: the same with the stack of relatives, if there are any. When they do not let us in (as
+ * another user's, for one), we have one of our own. */
+static int join_kin(const struct config *c, char *why, size_t why_bytes)
+{
+    struct engine_heirloom h;
+    if (!engine.kin.name)
+        return 1;
+    struct door door = door_of_kin(&engine.kin, c);
+    int err = open_or_knock(&door, engine.kin.secret, &h);
+    if (err == 0)
+        return join_as_guest(&h, c, why, why_bytes);
+    if (err < 0)
+        log_debug("relatives have a stack that cannot be joined: %s", strerrorname_np(-err));
+    return 1;
 }
 
 static int start(const struct config *c, char *why, size_t why_bytes)
 {
-    int err = c->own_address ? join_or_open_door(c, why, why_bytes) : 1;
+    int err = c->own_address ? join_address(c, why, why_bytes) : join_kin(c, why, why_bytes);
     if (err > 0) {
         err = prepare(c, why, why_bytes);
         if (!err)
@@ -491,7 +520,7 @@ int engine_start(const struct config *c, char *why, size_t why_bytes)
         engine_reserve_forget();
     else if (engine.running)
         engine_reserve_release(); /* there was a stack to be joined */
-    if (!err && engine.sh->config.own_address)
+    if (!err && (engine.sh->config.own_address || engine.sh->kin.name))
         (void)keeper_start();
     return err;
 }

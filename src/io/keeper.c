@@ -308,8 +308,9 @@ static void ring_all(void)
 static bool open_door(void)
 {
     const struct config *c = &engine.sh->config;
-    struct door door = c->own_address ? door_of_address(engine.sh->ifindex, &c->address)
-                                      : door_of_stack(engine.sh->id);
+    struct door door = c->own_address        ? door_of_address(engine.sh->ifindex, &c->address)
+                       : engine.sh->kin.name ? door_of_kin(&engine.sh->kin, c)
+                                             : door_of_stack(engine.sh->id);
 
     if (engine.door < 0)
         engine.door = door_open(&door);

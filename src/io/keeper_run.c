@@ -414,12 +414,13 @@ static bool open_door(void)
 }
 
 /* A visitor has said it, or gone. The address of a stack is reason enough to join it; otherwise it
- * takes a socket. */
+ * takes a socket, or kinship. */
 static void answer_visitor(int fd)
 {
-    bool welcome = engine_config()->own_address;
-    uint64_t cookie;
-    int r = door_hear(fd, &cookie);
+    const uint64_t ours = engine.sh->kin.secret;
+    uint64_t cookie, secret;
+    int r = door_hear(fd, &cookie, &secret);
+    bool welcome = engine_config()->own_address || (ours != 0 && secret == ours);
 
     if (r == -EAGAIN)
         return;

@@ -54,8 +54,8 @@ def receive():
     if CASE == "other_user":
         os.setgroups([])
         os.setuid(65534)
-    if CASE == "own_stack":
-        own = socket.socket()
+    if CASE in ("own_stack", "own_before"):
+        own = socket.create_server(("", PORT + 1))
     if CASE == "own_closed":
         socket.socket().close()
     channel.send(b"!")
@@ -85,7 +85,10 @@ def receive():
 
 def send():
     ours, theirs = socket.socketpair()
-    receiver = subprocess.Popen([sys.executable, __file__, CASE, str(PORT), "receive"], stdin=theirs)
+    env = dict(os.environ)
+    if CASE == "own_stack":
+        env["SHIM_ECN"] = "1"  # with another configuration it is no relative
+    receiver = subprocess.Popen([sys.executable, __file__, CASE, str(PORT), "receive"], stdin=theirs, env=env)
     theirs.close()
     ours.recv(1)
     s = socket.socket(type=KIND)

@@ -28,7 +28,7 @@ said() { grep -q "$1" "$TMP/out"; }
 for kind in kernel ${1:-shim}; do
     [ "$1$kind" != ownkernel ] || continue # A's kernel has no address
     kernel_mark "$NS_A"
-    for case in listener connection datagrams forked executed own_first own_closed sender_gone; do
+    for case in listener connection datagrams forked executed own_first own_before own_closed sender_gone; do
         begin $case $kind
         if [ $case = connection ]; then until_true said listening; else until_true said received; fi
         is "$(say $case)" HELLO "$kind: $case"

@@ -258,6 +258,7 @@ int engine_join(const struct engine_heirloom *h, char *why, size_t why_bytes)
 {
     return -ENOSYS;
 }
+void engine_set_kin(const struct engine_kin *kin) {}
 int engine_join_by(int fd, char *why, size_t why_bytes)
 {
     return -ENOENT;

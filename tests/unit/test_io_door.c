@@ -80,13 +80,13 @@ static struct door start_keeper(uint64_t known, ino_t *arena)
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     while (pid == 0) {
-        uint64_t cookie;
+        uint64_t cookie, secret;
         wait_for(fd);
         int visitor = door_accept(fd);
         if (visitor < 0)
             continue;
         wait_for(visitor);
-        if (door_hear(visitor, &cookie) == 0)
+        if (door_hear(visitor, &cookie, &secret) == 0)
             door_answer(visitor, &h, cookie == known);
         close(visitor);
     }
@@ -115,13 +115,13 @@ START_TEST(knocking)
 
     ck_assert_int_eq(door_open(&door), -EADDRINUSE);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(door_knock(&door, -1, &h), 0);
+        ck_assert_int_eq(door_knock(&door, -1, 0, &h), 0);
         ck_assert(inode_of(h.arena) == arena);
         drop(&h);
-        ck_assert_int_eq(door_knock(&door, fd, &h), -ENOENT);
+        ck_assert_int_eq(door_knock(&door, fd, 0, &h), -ENOENT);
     }
     teardown();
-    ck_assert_int_eq(door_knock(&door, -1, &h), -ECONNREFUSED);
+    ck_assert_int_eq(door_knock(&door, -1, 0, &h), -ECONNREFUSED);
     int again = door_open(&door);
     ck_assert_int_ge(again, 0);
     ck_assert_int_eq(door_accept(again), -EAGAIN);
@@ -159,7 +159,7 @@ START_TEST(nonsense)
 {
     struct door door = any_door();
     int fd = door_open(&door);
-    uint64_t cookie;
+    uint64_t cookie, secret;
 
     ck_assert_int_ge(fd, 0);
     for (int i = 0; i < 2; i++) {
@@ -167,11 +167,11 @@ START_TEST(nonsense)
         ck_assert_int_eq(connect(guest, (struct sockaddr *)&door.name, door.len), 0);
         int visitor = door_accept(fd);
         ck_assert_int_ge(visitor, 0);
-        ck_assert_int_eq(door_hear(visitor, &cookie), -EAGAIN);
+        ck_assert_int_eq(door_hear(visitor, &cookie, &secret), -EAGAIN);
         if (i == 0)
             ck_assert_int_eq(send(guest, "?", 1, 0), 1);
         close(guest);
-        ck_assert_int_eq(door_hear(visitor, &cookie), -ECONNRESET);
+        ck_assert_int_eq(door_hear(visitor, &cookie, &secret), -ECONNRESET);
         close(visitor);
     }
     engine_fd_close(fd);
