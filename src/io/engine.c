@@ -23,7 +23,8 @@
  *
  * The deadline timer is a timerfd. Arming it costs a system call, so it is only moved when the
  * stack's next deadline is earlier than what it is set to; when it goes off too early it is simply
- * set again.
+ * set again. Of a family, one process is woken for a deadline: who finds that another has armed for
+ * it sets his own timer LATER_US later, in case that one is no more, or stopped.
  */
 #include "io/engine.h"
 
@@ -43,6 +44,7 @@
 #define TRIM_EVERY        4096 /* entries between giving back idle memory */
 #define TRIM_RUNS         64
 #define WAKE_BATCH        64
+#define LATER_US          50000u
 #define REALTIME_EVERY_US 10000 /* how long a look at the wall clock is good */
 
 struct engine engine = {
@@ -161,6 +163,20 @@ struct stack *engine_enter(void)
     return st;
 }
 
+/* When this process is to be woken for the deadline. */
+static uint64_t share_deadline(uint64_t deadline_us)
+{
+    struct engine_shared *sh = engine.sh;
+    bool others = sh->armed_by != engine.proc->id && sh->armed_us <= deadline_us &&
+                  sh->armed_us + LATER_US > engine.st->net.now_us;
+
+    if (others)
+        return deadline_us + LATER_US;
+    sh->armed_by = engine.proc->id;
+    sh->armed_us = deadline_us;
+    return deadline_us;
+}
+
 static void arm(uint64_t deadline_us)
 {
     struct itimerspec it = {0};
@@ -169,6 +185,9 @@ static void arm(uint64_t deadline_us)
         return;
     }
     if (deadline_us >= engine.armed_us || engine.fds[LOOP_TIMER] < 0)
+        return;
+    deadline_us = share_deadline(deadline_us);
+    if (deadline_us >= engine.armed_us)
         return;
     it.it_value.tv_sec = (time_t)(deadline_us / 1000000);
     it.it_value.tv_nsec = (long)(deadline_us % 1000000 * 1000);
@@ -286,8 +305,11 @@ void engine_on_link(void)
 void engine_on_timer(void)
 {
     uint64_t count;
-    if (read(engine.fds[LOOP_TIMER], &count, sizeof(count)) > 0)
+    if (read(engine.fds[LOOP_TIMER], &count, sizeof(count)) > 0) {
         engine.armed_us = TIMER_NEVER;
+        if (engine.sh->armed_by == engine.proc->id)
+            engine.sh->armed_us = TIMER_NEVER;
+    }
     stack_poll(engine.st);
 }
 
@@ -325,7 +347,7 @@ void engine_run(void)
             loop_dispatch(engine.loop, LOOP_LINK);
         if (timer)
             loop_dispatch(engine.loop, LOOP_TIMER);
-        if (!link && !timer) /* something rarer: ask */
+        if (!link && !timer && !engine_bell_heard()) /* something rarer: ask */
             loop_run(engine.loop);
     }
     engine_leave();

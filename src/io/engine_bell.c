@@ -32,13 +32,20 @@ int engine_bell_open(void)
     return engine_fd_take(fd);
 }
 
-void engine_on_bell(void)
+bool engine_bell_heard(void)
 {
     char c;
-    while (recv(engine.fds[LOOP_DOORBELL], &c, 1, 0) >= 0)
-        ;
+    /* One ring: if there are more, which is rare, the descriptor stays readable. */
+    if (recv(engine.fds[LOOP_DOORBELL], &c, 1, 0) < 0)
+        return false;
     /* What fired is on the list that engine_leave() looks at. */
     keeper_hello_again();
+    return true;
+}
+
+void engine_on_bell(void)
+{
+    (void)engine_bell_heard();
 }
 
 bool engine_bells_collect(struct bells *bells)

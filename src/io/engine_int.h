@@ -29,6 +29,10 @@ struct engine_shared {
     bool closed_lost; /* last-close events were lost */
     uint32_t entries; /* that were not the housekeeper's */
     uint32_t calls;   /* entries that were not a service thread's, in all processes */
+    /* Hints, by the proc.id of whom they are of, who may have died since: whose timer goes off for
+     * all, and when; whose service thread naps for all, and until when it will have looked. */
+    uint32_t armed_by, nap_by;
+    uint64_t armed_us, nap_us;
 };
 
 /* Where a thread sleeps (engine_seat.c). */
@@ -129,6 +133,8 @@ void engine_seat_release(void);
 bool engine_seat_kick(const uint32_t *word);
 void engine_seats_forget(void); /* in a forked child */
 int engine_service_open(void);  /* engine.service_epfd; 0 or -errno */
+/* The service thread waits for frames, or not, beside its other sources. */
+void engine_service_listen(bool on);
 /* Wakes the service thread for good, or ends that. Needs no descriptor. False: no way. */
 bool engine_service_rouse(bool on);
 /* The service thread becomes the last that the kernel asks, in all processes. 0 or -errno. */
@@ -164,6 +170,8 @@ int engine_bell_open(void); /* descriptor or -errno */
 socklen_t engine_bell_name(uint32_t id,
                            struct sockaddr_un *un); /* of the process with this proc.id */
 void engine_on_bell(void);
+/* Has anybody rung? Takes note of it. */
+bool engine_bell_heard(void);
 #define BELLS_MAX 64u
 struct bells {
     uint32_t n;

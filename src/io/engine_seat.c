@@ -97,6 +97,12 @@ int engine_service_last(void)
     return add_sources(engine.service_epfd, false);
 }
 
+void engine_service_listen(bool on)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.u64 = LOOP_LINK};
+    epoll_ctl(engine.service_epfd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, engine.fds[LOOP_LINK], &ev);
+}
+
 bool engine_service_rouse(bool on)
 {
     /* The source that is here alone; it can always be written to. */

@@ -30,6 +30,9 @@
  * there is more than one thread. So around these the service thread ends, and a new one is as its
  * creator.
  *
+ * Of a family, one service thread naps. The others, when a frame has woken them while calls are
+ * being made, do not wait for frames for DEAF_US, unless the one that naps is found to be no more.
+ *
  * In a family of processes a frame may wake one that it is not for, and this one rings the other's
  * doorbell. A service thread to which that happens goes behind the others in the kernel's order.
  *
@@ -51,6 +54,7 @@
 #define SERVICE_STACK_BYTES (512u << 10)
 #define EVENTS_MAX          8
 #define NAP_US              500u
+#define DEAF_US             20000u
 /* Threads that wait for our sockets alone can do without a seat; one asleep in a seat is enough to
  * serve the link for all of them. */
 #define SEATS_BLOCKED 32u
@@ -376,34 +380,87 @@ static int frame_in(const struct epoll_event *ev, int n)
 
 static bool stop_service; /* it is to end */
 
+/* Does the service thread of another process nap for us? If not, this one does. */
+static bool is_another_napping(void)
+{
+    struct engine_shared *sh = engine.sh;
+    uint64_t now_us = clock_now_us();
+    uint64_t nap_us = __atomic_load_n(&sh->nap_us, __ATOMIC_RELAXED);
+
+    if (__atomic_load_n(&sh->nap_by, __ATOMIC_RELAXED) != engine.proc->id && now_us < nap_us)
+        return true;
+    __atomic_store_n(&sh->nap_by, engine.proc->id, __ATOMIC_RELAXED);
+    __atomic_store_n(&sh->nap_us, now_us + DEAF_US, __ATOMIC_RELAXED);
+    return false;
+}
+
+enum service_state {
+    SERVICE_LISTENS, /* to frames and everything else */
+    SERVICE_NAPS,    /* looks at everything after each nap */
+    SERVICE_IS_DEAF, /* to frames, until deaf_us */
+};
+
+/* Another process naps, or this one does. */
+static enum service_state withdraw(void)
+{
+    if (!is_another_napping())
+        return SERVICE_NAPS;
+    engine_service_listen(false);
+    return SERVICE_IS_DEAF;
+}
+
+/* How long to wait for events. */
+static int service_timeout_ms(enum service_state state, uint64_t deaf_us)
+{
+    uint64_t now_us;
+
+    switch (state) {
+    case SERVICE_LISTENS:
+        return -1;
+    case SERVICE_NAPS:
+        return 0;
+    case SERVICE_IS_DEAF:
+        now_us = clock_now_us();
+        return now_us < deaf_us ? (int)((deaf_us - now_us) / 1000 + 1) : 0;
+    }
+    return 0;
+}
+
 static void *service(void *arg)
 {
     const struct timespec nap = {.tv_nsec = NAP_US * 1000};
     struct epoll_event ev[EVENTS_MAX];
+    enum service_state state = SERVICE_LISTENS;
+    uint64_t deaf_us = 0;
     uint32_t before = calls();
-    bool napping = false;
     (void)arg;
     if (engine.hooks && engine.hooks->thread_start)
         engine.hooks->thread_start();
+    engine_service_listen(true); /* the one before this may have ended deaf */
     for (;;) {
-        int n = epoll_wait(engine.service_epfd, ev, EVENTS_MAX, napping ? 0 : -1);
+        if (state == SERVICE_NAPS)
+            nanosleep(&nap, NULL);
+        int n = epoll_wait(engine.service_epfd, ev, EVENTS_MAX, service_timeout_ms(state, deaf_us));
         if (__atomic_load_n(&stop_service, __ATOMIC_ACQUIRE))
             return NULL;
         int frame = frame_in(ev, n);
-        bool called = calls() != before;
-        before = calls();
-        if (napping && called) {
-            if (frame < n) /* is for those who call */
-                ev[frame] = ev[--n];
+        if (state == SERVICE_IS_DEAF && clock_now_us() < deaf_us) {
             (void)service_run(ev, n);
-        } else {
-            napping = frame < n && called;
-            napping &= !service_run(ev, n);
+            if (frame < n) /* engine_service_last() let it hear */
+                engine_service_listen(false);
+            continue;
         }
-        if (napping)
-            nanosleep(&nap, NULL);
+        bool called = calls() != before;
+        bool withdraws = called && (state != SERVICE_LISTENS || frame < n);
+        before = calls();
+        if (called && state == SERVICE_NAPS && frame < n) /* is for those who call */
+            ev[frame] = ev[--n];
+        bool alone = service_run(ev, n) && state != SERVICE_NAPS;
+        if (state == SERVICE_IS_DEAF)
+            engine_service_listen(true);
+        state = withdraws && !alone ? withdraw() : SERVICE_LISTENS;
+        deaf_us = clock_now_us() + DEAF_US;
     }
-    return NULL;
 }
 
 int engine_service_start(void)

@@ -5,7 +5,7 @@
 #   RUNS=5 BYTES=500000000 ROUND_TRIPS=20000 CONNECTIONS=4000 ROWS=bulk,trip,connections,ack tests/bench/bench.sh
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/apps.sh"
-: "${RUNS:=5}" "${BYTES:=500000000}" "${ROUND_TRIPS:=20000}" "${CONNECTIONS:=4000}"
+: "${RUNS:=5}" "${BYTES:=500000000}" "${ROUND_TRIPS:=20000}" "${REQUESTS:=100000}" "${CONNECTIONS:=4000}"
 : "${ROWS:=bulk,trip,connections,ack}"
 bench=$TOP_BUILDDIR/tests/bench/bench_net
 net_pair
@@ -60,6 +60,17 @@ connect_rate()
     done 2>/dev/null
 }
 
+# requests per second to a server of PROCESSES, a connection each; b asks
+serve_rate()
+{
+    port=$((port + 1))
+    host_bg a "$1" timeout 60 "$bench" serve $port "$3" 100 >"$TMP/other"
+    other=$STARTED
+    wait_port "$NS_A" $port
+    host b "$2" timeout 60 "$bench" ask 192.0.2.1 $port "$3" 100 "$REQUESTS"
+    wait "$other"
+}
+
 median() { sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] : "nan" }'; }
 
 # row NAME UNIT DIVISOR FUNCTION ARG...: measures kernel-kernel, shim-kernel, shim-shim in turn
@@ -97,6 +108,9 @@ case $ROWS in *connections*)
     done
     ;;
 esac
+row "server, 1 process" "1000 requests/s" 1000 serve_rate 1
+row "server, 8 processes" "1000 requests/s" 1000 serve_rate 8
+row "server, 32 processes" "1000 requests/s" 1000 serve_rate 32
 
 # What an ACK costs the sender by itself, with few and with many segments in flight.
 case $ROWS in *ack*)
