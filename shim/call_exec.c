@@ -13,7 +13,9 @@
  * so.
  *
  * A process without a stack may have been handed a socket of one, and executes another image before
- * it has looked. That one is told to look at what it inherits.
+ * it has looked. That one is told to look at what it inherits. An image that is told nothing,
+ * because libc itself has executed it (system(), popen()) or what it was told of has been closed,
+ * looks at its first descriptors: a socket leads to the stack by itself (engine_join_by()).
  *
  * A program that hands a socket to another one with an environment of its own making (inetd and its
  * kin do) has dropped LD_PRELOAD without meaning it: the socket would be dead. It is put back.
@@ -35,7 +37,8 @@
 #define NAME     "LIBSHIM_STACK="
 #define NAME_LEN (sizeof(NAME) - 1)
 
-#define ASK "ask" /* instead of a stack: there may be a socket of one */
+#define ASK     "ask" /* instead of a stack: there may be a socket of one */
+#define LOOK_AT 64    /* descriptors, when nothing was said */
 
 static struct engine_heirloom inherited = {-1, -1, -1};
 static bool has_inherited;
@@ -73,6 +76,18 @@ static void note_inherited(void)
         closedir(dir);
 }
 
+/* Nothing was said: libc may have made us by itself (system(), popen()), or what it was said in was
+ * lost. Most often there is no such socket. */
+static void note_few_inherited(void)
+{
+    /* Loaded after libc, we are asked nothing, and have no calls of our own. */
+    for (int fd = 0; fd < LOOK_AT && real.getsockopt; fd++) {
+        if (fd_kind(fd) == FD_KERNEL)
+            fd_mark_inherited(fd);
+        has_inherited |= fd_is_unknown_heritage(fd);
+    }
+}
+
 static void remember_preload(void)
 {
     const char *list = getenv("LD_PRELOAD");
@@ -97,15 +112,16 @@ void exec_init(void)
     remember_preload();
     note_library();
     kin_init();
-    if (!value)
-        return;
-    bool named = sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
-    bool asked = strcmp(value, ASK) == 0;
+    bool asked = value && strcmp(value, ASK) == 0;
+    bool named = value && sscanf(value, "%d,%d,%d", &h.arena, &h.rx, &h.tx) == 3;
     unsetenv("LIBSHIM_STACK");
-    if (asked)
-        note_inherited();
-    if (!named || !is_heirloom(&h))
+    if (!named || !is_heirloom(&h)) {
+        if (asked)
+            note_inherited();
+        else
+            note_few_inherited();
         return;
+    }
     const int fds[] = {h.arena, h.rx, h.tx};
     for (size_t i = 0; i < 3; i++) {
         real.fcntl(fds[i], F_SETFD, FD_CLOEXEC);
@@ -167,7 +183,7 @@ static bool passes_socket_on(bool spawns)
 static bool passes_unknown_on(bool spawns)
 {
     for (int fd = fd_next(0); fd >= 0 && fd < INT_MAX; fd = fd_next(fd + 1))
-        if (fd_is_unknown_heritage(fd) && (spawns || is_passed_on(fd)))
+        if (fd_is_unknown_heritage(fd) && (spawns || is_passed_on(fd)) && fd_may_be_placeholder(fd))
             return true;
     return false;
 }

@@ -1,5 +1,6 @@
 """A socket in use is handed to another program; what that one gets from it is printed."""
 import array
+import ctypes
 import os
 import socket
 import subprocess
@@ -25,6 +26,21 @@ def exec_without_environment():
 def spawn_without_environment():
     s = asked()
     print(subprocess.run(["head", "-n", "1"], stdin=s, env={}, check=True, capture_output=True).stdout.decode())
+
+
+def by_system():
+    """libc spawns the shell by itself."""
+    s = asked()
+    os.dup2(s.fileno(), 7)
+    os.system("head -n 1 <&7")
+
+
+def by_popen():
+    s = asked()
+    os.dup2(s.fileno(), 7)
+    libc = ctypes.CDLL(None)
+    libc.popen.restype = ctypes.c_void_p
+    libc.pclose(ctypes.c_void_p(libc.popen(b"head -n 1 <&7", b"w")))
 
 
 RECEIVER = """
