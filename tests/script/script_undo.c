@@ -38,6 +38,11 @@ SCRIPT(dsack_of_one_of_two, OPEN(.sackok = true), FEW, SACK(MS(10), 0, R(2, 6)),
 SCRIPT(dsack_of_what_was_never_sent_again, OPEN(.sackok = true), FEW, ACKED(MS(10), 2),
        SACK(0, 2, R(0, 1)), SACK(0, 2, R(1, 2)), SACK(MS(1), 2, R(3, 6)), SEG(2), ACKED(MS(1), 10),
        SACK(0, 10, R(0, 1)), DO(is_not_as_before))
+/* Nor does what was sent again before, in another recovery. */
+SCRIPT(dsack_of_an_earlier_recovery, OPEN(.sackok = true), FEW, SACK(MS(10), 0, R(1, 4)), SEG(0),
+       ACKED(MS(11), 10), SEND(5840), SEG(10), SEG(11), SEG(12), LAST_AT(0, 13),
+       SACK(MS(10), 10, R(11, 14)), SEG(10), SACK(MS(1), 10, R(0, 1), R(11, 14)),
+       DO(is_not_as_before))
 
 /* ---- Eifel ---- */
 
@@ -116,6 +121,7 @@ Suite *undo_suite(void)
     tcase_add_test(t, dsack_in_recovery);
     tcase_add_test(t, dsack_of_one_of_two);
     tcase_add_test(t, dsack_of_what_was_never_sent_again);
+    tcase_add_test(t, dsack_of_an_earlier_recovery);
     suite_add_tcase(s, t);
     t = tcase_create("eifel");
     tcase_add_test(t, eifel_after_a_timeout);

@@ -320,6 +320,20 @@ START_TEST(cubic_goes_on_after_a_loss_that_was_none)
 }
 END_TEST
 
+/* RFC 9438 4.6: not of a window that was not used; and two segments at least. */
+START_TEST(cubic_reduces_what_was_used)
+{
+    w.pcb->cwnd = 100 * MSS;
+    w.pcb->snd_nxt = w.pcb->snd_una + 20 * MSS;
+    w.pcb->cwnd_limited = true;
+    ck_assert_uint_eq(tcp_cc(w.pcb)->ssthresh(&w.tcp, w.pcb), 70 * MSS);
+    w.pcb->cwnd_limited = false;
+    ck_assert_uint_eq(tcp_cc(w.pcb)->ssthresh(&w.tcp, w.pcb), 14 * MSS);
+    w.pcb->snd_nxt = w.pcb->snd_una + 2 * MSS;
+    ck_assert_uint_eq(tcp_cc(w.pcb)->ssthresh(&w.tcp, w.pcb), 2 * MSS);
+}
+END_TEST
+
 TCase *test_tcp_cc_cubic(void)
 {
     TCase *t = tcase_create("cubic");
@@ -330,6 +344,7 @@ TCase *test_tcp_cc_cubic(void)
     tcase_add_test(t, cubic_is_not_slower_than_reno);
     tcase_add_test(t, cubic_does_not_grow_by_waiting);
     tcase_add_test(t, cubic_goes_on_after_a_loss_that_was_none);
+    tcase_add_test(t, cubic_reduces_what_was_used);
     return t;
 }
 
