@@ -80,6 +80,16 @@ SCRIPT(cookie_acked_late, FULL, IN(.f = SYN, .mss = 1460), OUT(.f = SYN | ACK, .
        IN_AT(MS(900), .f = ACK | PSH, .seq = 1, .ack = 1, .len = 10, .win = 1000),
        OUT(.f = ACK, .seq = 1, .ack = 11), ACCEPT(0), RECV(10))
 
+/* TCP_DEFER_ACCEPT would have nothing to wait with: who has answered a cookie is let in. */
+static void defer(struct script *s)
+{
+    if (s->listener)
+        tcp_config(s->listener)->defer_accept = 3;
+}
+SCRIPT(cookie_does_not_wait_for_text, FULL, DO(defer), IN(.f = SYN, .mss = 1460),
+       OUT(.f = SYN | ACK, .ack = 1), IN(.f = ACK, .seq = 1, .ack = 1), STATE(TCP_ESTABLISHED),
+       ACCEPT(0))
+
 SCRIPT(cookie_of_another_syn_is_reset, FULL, IN(.f = SYN, .mss = 1460),
        OUT(.f = SYN | ACK, .ack = 1), IN(.f = ACK, .seq = 2, .ack = 1), OUT(.f = RST, .seq = 1),
        PCBS(257), DO(failed_one))
@@ -143,6 +153,7 @@ Suite *cookie_suite(void)
     tcase_add_test(t, cookie_with_timestamps);
     tcase_add_test(t, cookie_acked_with_text);
     tcase_add_test(t, cookie_acked_late);
+    tcase_add_test(t, cookie_does_not_wait_for_text);
     tcase_add_test(t, cookie_of_another_syn_is_reset);
     tcase_add_test(t, cookie_that_is_none_is_reset);
     tcase_add_test(t, cookie_is_no_good_without_a_flood);

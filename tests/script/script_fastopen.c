@@ -59,14 +59,19 @@ SCRIPT(fast_text_taken_in_part, GET_COOKIE, FAST(100, 100), OUT(.f = SYN, .tfo =
        OUT(.f = ACK | PSH, .seq = 41, .ack = 1, .len = 60), DO(text_was_acked))
 
 /* 4.1.3: a SYN that is sent again is plain; if only that one came through, Fast Open pauses. */
-SCRIPT(fast_syn_lost, GET_COOKIE, FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100),
-       OUT_AT(SEC(1), .f = SYN, .len = 0, .opts = 20),
-       IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),
-       OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), DO(syn_was_sent_again),
-       IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 101), ABORT,
-       OUT(.f = RST | ACK, .seq = 101, .ack = 1), QUIET(SEC(30)), FAST(100, 0),
-       OUT(.f = SYN, .len = 0, .opts = 20), ABORT, QUIET(SEC(40)), FAST(100, 100),
-       OUT(.f = SYN, .tfo = 2, .len = 100))
+#define LOST_WITH_TEXT                                                                             \
+    FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100),                                           \
+        OUT_AT(SEC(1), .f = SYN, .len = 0, .opts = 20),                                            \
+        IN_AT(MS(10), .f = SYN | ACK, .ack = 1, .mss = 1460),                                      \
+        OUT(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100), DO(syn_was_sent_again),               \
+        IN_AT(MS(10), .f = ACK, .seq = 1, .ack = 101), ABORT,                                      \
+        OUT(.f = RST | ACK, .seq = 101, .ack = 1)
+#define PAUSES FAST(100, 0), OUT(.f = SYN, .len = 0, .opts = 20), ABORT
+SCRIPT(fast_syn_lost, GET_COOKIE, LOST_WITH_TEXT, QUIET(SEC(30)), PAUSES, QUIET(SEC(40)),
+       FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100))
+/* ... the second time for twice as long. */
+SCRIPT(fast_syn_lost_again, GET_COOKIE, LOST_WITH_TEXT, QUIET(SEC(60)), LOST_WITH_TEXT,
+       QUIET(SEC(100)), PAUSES, QUIET(SEC(20)), FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100))
 /* ... not when the first one's answer came late, or the peer still gives cookies. */
 SCRIPT(fast_syn_ack_late, GET_COOKIE, FAST(100, 100), OUT(.f = SYN, .tfo = 2, .len = 100),
        OUT_AT(SEC(1), .f = SYN, .len = 0), IN(.f = SYN | ACK, .ack = 101, .mss = 1460),
@@ -269,6 +274,7 @@ Suite *fastopen_suite(void)
     tcase_add_test(t, fast_text_refused);
     tcase_add_test(t, fast_text_taken_in_part);
     tcase_add_test(t, fast_syn_lost);
+    tcase_add_test(t, fast_syn_lost_again);
     tcase_add_test(t, fast_syn_ack_late);
     tcase_add_test(t, fast_peer_is_dead);
     tcase_add_test(t, fast_refused);
