@@ -75,6 +75,10 @@ bool engine_host_mode(void)
 {
     return !engine.sh->config.own_address;
 }
+size_t engine_map_bytes(void)
+{
+    return engine.map.size;
+}
 struct proc *engine_proc(void)
 {
     return engine.proc;

@@ -59,6 +59,8 @@ void engine_set_kin(const struct engine_kin *kin);
 int engine_start(const struct config *c, char *why, size_t why_bytes);
 bool engine_running(void);
 const struct config *engine_config(void);
+/* The range of addresses that the stack's memory takes, used or not. */
+size_t engine_map_bytes(void);
 /* Is the stack borrowing the kernel's addresses (ports are to be guarded)? */
 bool engine_host_mode(void);
 /* Must this destination, or local address to bind to, be left to the kernel (IPv6, loopback, and in

@@ -4,6 +4,8 @@
  */
 #include <sched.h>
 #include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -257,6 +259,44 @@ static void inherited(void)
     close(ctl);
 }
 
+/* A server that limits its memory, and what it executes. */
+static void print_limit(void)
+{
+    struct rlimit lim = {0};
+    R(getrlimit(RLIMIT_AS, &lim));
+    printf("  %llu %llu\n", (unsigned long long)lim.rlim_cur, (unsigned long long)lim.rlim_max);
+    R(prlimit(0, RLIMIT_AS, NULL, &lim));
+    printf("  %llu %llu\n", (unsigned long long)lim.rlim_cur, (unsigned long long)lim.rlim_max);
+    for (size_t mb = 64; mb <= 1024; mb *= 16) {
+        void *p = mmap(NULL, mb << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        printf("  %zu MB: %s\n", mb, p == MAP_FAILED ? strerrorname_np(errno) : "mapped");
+        if (p != MAP_FAILED)
+            munmap(p, mb << 20);
+    }
+}
+
+static void limited(void)
+{
+    int port, l = listener(&port), ctl = puppet();
+    tell(ctl, "k %s %d 1", own_ip, port);
+    int c = accept(l, NULL, NULL);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const struct rlimit lim = {512 << 20, 600 << 20};
+        print_limit();
+        R(setrlimit(RLIMIT_AS, &lim));
+        print_limit();
+        _exit(end_of(start_helper(c, "echo", "-")));
+    }
+    close(c);
+    tell(ctl, "p abcd g 4 z");
+    print_echo(ctl);
+    R(end_of(pid));
+    close(ctl);
+    close(l);
+}
+
 static void failed_exec(void)
 {
     int s = watched("failed");
@@ -347,6 +387,7 @@ const struct named_case process_cases[] = {
     {"process: clone", cloned},
     {"process: pre-fork", preforked},
     {"process: inherited by exec", inherited},
+    {"process: RLIMIT_AS", limited},
     {"process: failed exec", failed_exec},
     {"process: passed on", passed},
     {"process: daemon", daemonized},

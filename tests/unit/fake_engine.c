@@ -51,6 +51,10 @@ const struct config *engine_config(void)
 {
     return &config;
 }
+size_t engine_map_bytes(void)
+{
+    return 0;
+}
 bool engine_host_mode(void)
 {
     return false;
