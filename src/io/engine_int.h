@@ -118,6 +118,9 @@ bool engine_give_up(void);
  * when there may be one that sleeps on nothing else. */
 bool engine_wake_word(uint32_t *word);
 int engine_service_start(void);
+/* The same; where the process may have no thread more (RLIMIT_NPROC), the housekeeper serves in its
+ * place, if there is one. */
+int engine_service_begin(void);
 void engine_wait_forget(void); /* in a forked child: the other threads are gone */
 
 /* ---- engine_seat.c ---- */

@@ -168,7 +168,7 @@ int engine_process_open(void)
         if (engine.fds[s] >= 0)
             loop_watch(engine.loop, (enum loop_source)s, engine.fds[s], callbacks[s]);
     keeper_hello();
-    return engine_service_start();
+    return engine_service_begin();
 }
 
 static void log_line(enum log_level level, const char *line)

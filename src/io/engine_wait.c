@@ -481,6 +481,16 @@ int engine_service_start(void)
     return -err;
 }
 
+int engine_service_begin(void)
+{
+    int err = engine_service_start();
+    if (err != -EAGAIN)
+        return err;
+    if (keeper_tell(KEEPER_CONFINED, engine.proc->id, -1) < 0)
+        log_warn("no thread can be had: the stack runs while the program waits for it");
+    return 0;
+}
+
 bool engine_service_pause(void)
 {
     if (!engine.running || !engine.service_started ||
@@ -501,7 +511,7 @@ void engine_service_resume(void)
 {
     int err = 0;
     if (engine.running && !__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE))
-        err = engine_service_start();
+        err = engine_service_begin();
     if (err)
         log_warn("no thread serves the stack any more: %s", strerrorname_np(-err));
 }

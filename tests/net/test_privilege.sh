@@ -42,6 +42,8 @@ is "$(fetch setpriv --bounding-set -net_raw --inh-caps -net_raw)" 200 "root with
 unset SHIM_HAND_DOWN
 is "$(fetch setpriv --reuid 65534 --inh-caps +net_raw --ambient-caps +net_raw)" 200 \
     "with an ambient capability nothing else is needed"
+is "$(fetch prlimit --nproc=0 setpriv --reuid 54321 --inh-caps +net_raw --ambient-caps +net_raw)" 200 \
+    "without a thread of its own"
 kernel_stayed_out "$NS_A" "all of this"
 # (Without a housekeeper yet, what is killed has nobody to keep its port silent.)
 is "$(drop died)" "some" "one that dies over making the stack does its brothers no harm"
