@@ -65,6 +65,7 @@ struct guard_shared {
     uint16_t ready[GUARD_READY_MAX]; /* the last come first */
     uint32_t nready;
     uint16_t cursor;    /* where it looked last for one that was used before */
+    uint32_t skips;     /* for how many connections not to look there, if others are ready */
     uint32_t many;      /* guards from which on these are used again; 0: not known yet */
     uint32_t batch;     /* how many the housekeeper made last */
     uint64_t wanted_us; /* the last take */

@@ -38,8 +38,9 @@
 #define RETRY_US      100000u  /* after a fill that came to nothing */
 #define BATCH_FIRST   4u
 #define BATCH_MAX     64u
-#define TRIES         16u   /* numbers drawn for each guard */
+#define TRIES         4u    /* numbers drawn for each guard */
 #define MANY          1024u /* at most: from then on, used ports are used again */
+#define SKIPS         16u   /* connections without a look, after one in vain */
 #define LOOKS         8u    /* at used ports, for one connection */
 #define STEPS         512u  /* between them */
 #define RANGE_FILE    "/proc/sys/net/ipv4/ip_local_port_range"
@@ -99,10 +100,18 @@ uint16_t guard_pool_take(struct stack *st, uint32_t addr, const struct endpoint 
         return 0;
     bool demand = now_us - g->wanted_us < DEMAND_US;
     g->wanted_us = now_us;
-    if (g->many > 0 && __atomic_load_n(&g->held, __ATOMIC_RELAXED) >= g->many)
+    bool many = g->many > 0 && __atomic_load_n(&g->held, __ATOMIC_RELAXED) >= g->many;
+    bool skip = g->skips > 0;
+    if (many && !skip)
         port = find_used(st, g, addr, remote);
+    if (skip)
+        g->skips--;
     if (port == 0) {
         port = find_ready(st, g, addr);
+        if (port == 0 && skip && many)
+            port = find_used(st, g, addr, remote);
+        else if (many && !skip)
+            g->skips = SKIPS;
         if (demand && !g->asked && now_us >= g->retry_us && 2 * g->nready <= g->batch)
             g->asked = keeper_tell(KEEPER_FILL, addr, -1) == 0;
     }
