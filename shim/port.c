@@ -99,14 +99,17 @@ int port_bind(int fd, struct sock *so, const struct sockaddr *addr, socklen_t le
     return engine_host_mode() ? bind_both(fd, so, &local) : sock_bind(so, addr, len);
 }
 
-/* Binds so, for a connection to dst, to a port that is guarded already. -ENOSPC: there is none. */
-static int bind_from_pool(struct sock *so, const struct ip_addr *addr, const struct endpoint *dst)
+/* Binds so, for a connection to dst, to a port that take() knows to be guarded already. -ENOSPC:
+ * there is none. */
+static int bind_from_pool(struct sock *so, const struct ip_addr *addr, const struct endpoint *dst,
+                          uint16_t (*take)(struct stack *st, uint32_t addr,
+                                           const struct endpoint *remote))
 {
     struct endpoint local = {.addr = *addr};
 
     if (so->port_guard || dst->port == 0 || !addr_is_v4(addr))
         return -ENOSPC;
-    local.port = guard_pool_take(so->stack, addr_get_v4(addr), dst);
+    local.port = take(so->stack, addr_get_v4(addr), dst);
     return local.port ? tcp_bind_to(&so->stack->tcp, so->tcp, &local, dst) : -ENOSPC;
 }
 
@@ -127,12 +130,16 @@ int port_auto(int fd, struct sock *so, const struct endpoint *dst)
         int r = path_lookup(&so->stack->net, &dst->addr, &any, tcp_config(so->tcp)->nif, &path);
         if (r < 0)
             return r;
-        r = bind_from_pool(so, &path.src, dst);
+        r = bind_from_pool(so, &path.src, dst, guard_pool_take);
         if (r != -ENOSPC)
             return r;
         local.addr = path.src;
     }
     int r = bind_both(fd, so, &local);
+    if (r == -EADDRINUSE && dst && so->tcp) {
+        if (bind_from_pool(so, &local.addr, dst, guard_pool_share) == 0)
+            return 0;
+    }
     if (r == 0 && so->tcp)
         tcp_addr_unlock(so->tcp);
     return r == -EADDRINUSE && dst ? -EADDRNOTAVAIL : r; /* connect()'s word for: no port left */

@@ -87,6 +87,9 @@ void guard_tell_ends(struct stack *st);
  * by tcp_bind_to(); 0: there is none at hand.
  */
 uint16_t guard_pool_take(struct stack *st, uint32_t addr, const struct endpoint *remote);
+/* The same when there are no more ports: looks at all that are guarded for one whose connections go
+ * to other places. */
+uint16_t guard_pool_share(struct stack *st, uint32_t addr, const struct endpoint *remote);
 /* The housekeeper's side: guards more ports of addr, and hands each guard to hold(), which owns it
  * then; room: how many it can hold altogether. Not within an entry. How many. */
 unsigned guard_pool_fill(uint32_t addr, size_t room, bool (*hold)(uint16_t port, int fd));

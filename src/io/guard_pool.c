@@ -71,12 +71,11 @@ static uint16_t find_ready(struct stack *st, struct guard_shared *g, uint32_t ad
 }
 
 static uint16_t find_used(struct stack *st, struct guard_shared *g, uint32_t addr,
-                          const struct endpoint *remote)
+                          const struct endpoint *remote, unsigned looks, unsigned steps)
 {
     struct endpoint local = {.addr = addr_v4(addr)};
-    unsigned looks = LOOKS;
 
-    for (unsigned steps = STEPS; steps > 0 && looks > 0; steps--) {
+    for (; steps > 0 && looks > 0; steps--) {
         local.port = ++g->cursor;
         const struct guard_claim *page = g->pages[local.port / GUARD_PAGE_PORTS];
         if (page == NULL) {
@@ -103,18 +102,30 @@ uint16_t guard_pool_take(struct stack *st, uint32_t addr, const struct endpoint 
     bool many = g->many > 0 && __atomic_load_n(&g->held, __ATOMIC_RELAXED) >= g->many;
     bool skip = g->skips > 0;
     if (many && !skip)
-        port = find_used(st, g, addr, remote);
+        port = find_used(st, g, addr, remote, LOOKS, STEPS);
     if (skip)
         g->skips--;
     if (port == 0) {
         port = find_ready(st, g, addr);
         if (port == 0 && skip && many)
-            port = find_used(st, g, addr, remote);
+            port = find_used(st, g, addr, remote, LOOKS, STEPS);
         else if (many && !skip)
             g->skips = SKIPS;
         if (demand && !g->asked && now_us >= g->retry_us && 2 * g->nready <= g->batch)
             g->asked = keeper_tell(KEEPER_FILL, addr, -1) == 0;
     }
+    if (port != 0)
+        guard_find_claim(st, port)->rested = false;
+    return port;
+}
+
+uint16_t guard_pool_share(struct stack *st, uint32_t addr, const struct endpoint *remote)
+{
+    struct guard_shared *g = guard_shared(st);
+
+    if (g == NULL || !keeper_is_there())
+        return 0;
+    uint16_t port = find_used(st, g, addr, remote, UINT16_MAX + 1, UINT16_MAX + 1);
     if (port != 0)
         guard_find_claim(st, port)->rested = false;
     return port;

@@ -9,6 +9,7 @@ ports.py again IP PORT N      N connections, one after another, which the peer e
 import errno
 import socket
 import sys
+import time
 
 REQUEST = b"s" * 80
 what, ip, port, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -29,6 +30,18 @@ def talk_often(count):
     names = [talk(socket.create_connection((ip, port))) for _ in range(count)]
     print(min(names), max(names), flush=True)
     return names[0]
+
+
+def bind_soon(sock, name):
+    """The last connection may have had the port, too, and its end is not acknowledged at once."""
+    for tries in range(1000):
+        try:
+            sock.bind(("", name))
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or tries == 999:
+                raise
+            time.sleep(0.01)
 
 
 def fill():
@@ -53,7 +66,7 @@ else:
     first = talk_often(last)
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(("", first))
+    bind_soon(bound, first)
     bound.connect((ip, port))
     talk(bound)
     print("bound", flush=True)

@@ -50,8 +50,8 @@ for pid in $(ip netns pids "$NS_A"); do kill -9 "$pid"; done 2>/dev/null
 check "nothing is there" until_true at_most_guards 0
 host_bg a shim python3 "$ports_py" again 192.0.2.2 7000 100 <"$TMP/go" >"$TMP/said" 7>&- 8>&-
 client_pid=$STARTED
-read -r -t 20 _ <&8
-read -r -t 20 said <&8
+read -r -t 60 _ <&8
+read -r -t 60 said <&8
 is "$said" bound "a program binds a port that it was connected from before"
 keeper=$(ip netns pids "$NS_A" | while read -r pid; do grep -qx shim-keeper "/proc/$pid/comm" && echo "$pid"; done)
 kill -9 "$keeper"
@@ -70,19 +70,22 @@ is "$wanted" "32 32 EADDRNOTAVAIL OK" "the kernel's own: as many connections to 
 # (In TIME_WAIT now.)
 kernel_mark "$NS_A"
 in_a sysctl -qw "$port_range=40100 40131"
-is "$(host a shim python3 "$ports_py" fill 192.0.2.2 7000 7001)" "$wanted" "ours: the same"
+said=$(host a shim python3 "$ports_py" fill 192.0.2.2 7000 7001)
+# (Whether one of them has a place for another destination depends on who guarded it.)
+is "${said% *}" "${wanted% *}" "ours: the same"
 for pid in $(ip netns pids "$NS_A"); do kill -9 "$pid"; done 2>/dev/null
 in_a sysctl -qw "$port_range=40200 40231"
-exec 7<>"$TMP/go"
-host_bg a shim python3 "$ports_py" again 192.0.2.2 7000 200 <"$TMP/go" >"$TMP/said2" 7>&-
-until_true grep -q bound "$TMP/said2"
-is "$(sed -n 2p "$TMP/said2")" bound "more connections than ports, one after another"
+exec 7<>"$TMP/go" 8<>"$TMP/said"
+host_bg a shim python3 "$ports_py" again 192.0.2.2 7000 200 <"$TMP/go" >"$TMP/said" 2>"$TMP/err" 7>&- 8>&-
+read -r -t 60 _ <&8
+read -r -t 60 said <&8
+is "$said$(cat "$TMP/err")" bound "more connections than ports, one after another"
 check "the kernel's programs have ports meanwhile" in_a python3 -c "
 import socket
 s = socket.socket()
 s.bind(('192.0.2.1', 0))
 assert 40200 <= s.getsockname()[1] <= 40231"
-exec 7>&-
+exec 7>&- 8<&-
 wait "$STARTED"
 in_a sysctl -qw "$port_range=40300 40331" "$reserved=40300-40315"
 said=$(echo | host a shim python3 "$ports_py" again 192.0.2.2 7000 100 | sed -n 1p)

@@ -433,6 +433,11 @@ START_TEST(pool_is_used_again)
     for (unsigned i = 0; i < n; i++)
         ck_assert_uint_eq(take_used(5000), 0);
     struct end other = end_open(SOCK_STREAM);
+    struct endpoint elsewhere = to(PEER_V4, 5001), here = to(PEER_V4, 5000);
+    struct stack *st = engine_enter();
+    ck_assert_uint_eq(guard_pool_share(st, OUR_V4, &here), 0);
+    ck_assert_uint_gt(guard_pool_share(st, OUR_V4, &elsewhere), 0); /* in one go */
+    engine_leave();
     ck_assert_uint_gt(take_used_and_bind(&other, 5001), 0);
     end_connect(&other, PEER_V4, 5001);
     close(peer_accept(b));
