@@ -233,6 +233,7 @@ static int watch_fd(int epfd, int fd, uint32_t events, uint64_t tag)
 /* Gives the set its outer eventfd, in the program's instance. */
 static int outer_make(struct epset *set, int epfd)
 {
+    engine_always_ring();
     if (__atomic_load_n(&set->outer_fd, __ATOMIC_ACQUIRE) >= 0)
         return 0;
     int fd = hide(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

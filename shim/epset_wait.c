@@ -97,6 +97,8 @@ static int look(struct epset *set)
     int what = n < 0 ? 0 : saw(ev, n);
     if (what & SAW_WAKE)
         pass_on_wake(set);
+    if (engine_is_rung())
+        what |= SAW_ENGINE;
     return what;
 }
 
@@ -157,7 +159,10 @@ static int sleep_in(struct wait *w)
     here.set = set;
     lock_give(&epset_lock);
 
-    long n = sleep_until(set->wait_fd, ev, w->deadline_us, w->mask, &interrupted);
+    uint32_t id;
+    bool news = engine_sleeps(&id);
+    long n = sleep_until(set->wait_fd, ev, news ? 0 : w->deadline_us, w->mask, &interrupted);
+    engine_sleeps_no_more(id);
     if (here.set != set) {
         w->lost = true;
         return -EINTR;
@@ -169,6 +174,8 @@ static int sleep_in(struct wait *w)
     lock_give(&epset_lock);
     if (interrupted || n < 0)
         return -EINTR;
+    if (news)
+        return saw(ev, (int)n) | SAW_READY | SAW_ENGINE;
     return n == 0 ? 0 : saw(ev, (int)n) | SAW_READY;
 }
 

@@ -59,6 +59,7 @@ static void watch(struct sock *so, int fd, uint32_t mask)
         w = sock_waiter_new(so->stack);
         if (!w)
             return;
+        engine_always_ring();
         w->kind = WAITER_SIGNAL;
         w->proc = engine_proc();
         sock_wait_add(so, w);

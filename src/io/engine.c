@@ -233,7 +233,7 @@ static bool collect(struct wakes *wakes)
     }
     bool more = !list_empty(&engine.proc->fired);
     if (!more)
-        engine.proc->doorbell = false;
+        __atomic_store_n(&engine.proc->doorbell, false, __ATOMIC_SEQ_CST);
     return more;
 }
 
@@ -351,7 +351,9 @@ void engine_run(void)
             loop_dispatch(engine.loop, LOOP_LINK);
         if (timer)
             loop_dispatch(engine.loop, LOOP_TIMER);
-        if (!link && !timer && !engine_bell_heard()) /* something rarer: ask */
+        /* Else the bell; or what came while nobody slept, and brought no bell; or something rarer.
+         */
+        if (!link && !timer && !engine_bell_heard() && !engine.proc->doorbell)
             loop_run(engine.loop);
     }
     engine_leave();

@@ -91,6 +91,14 @@ int engine_poll(struct pollfd *fds, nfds_t n, uint32_t *word, uint64_t deadline_
 #define ENGINE_EPOLL_TAG 0x5348494d454e4731ull
 int engine_epoll_attach(int epfd);
 void engine_epoll_detach(int epfd);
+/* A thread is about to sleep in such an instance. True: there is news already, which engine_run()
+ * brings; *id is for engine_sleeps_no_more(), when the sleep is over. */
+bool engine_sleeps(uint32_t *id);
+void engine_sleeps_no_more(uint32_t id);
+/* Is there such news? */
+bool engine_is_rung(void);
+/* From now on threads of this process sleep where they do not say engine_sleeps(). */
+void engine_always_ring(void);
 /* Runs the loop once without waiting: input, timers, last-close events, doorbell. */
 void engine_run(void);
 /* Called after the lock is released for each fired waiter of kind WAITER_EPOLL of this process

@@ -2,6 +2,12 @@
  * Doorbells. A waiter that fires may belong to another process of the family: it is put on that
  * process's list in the arena, and the process is told by an empty datagram to a socket of the
  * abstract AF_UNIX namespace whose name any member can make up: the family's id and the process's.
+ *
+ * A process in which no thread sleeps is not rung: it looks at its list (proc.doorbell stays set)
+ * at its next entry, and before it sleeps. A thread counts itself among the sleepers before that
+ * look, and who rings looks for sleepers after the flag is set: one of them sees the other. A
+ * thread that leaves its sleep by siglongjmp, or dies, stays counted: a needless ring is all that
+ * comes of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -48,16 +54,48 @@ void engine_on_bell(void)
     (void)engine_bell_heard();
 }
 
+bool engine_is_rung(void)
+{
+    return __atomic_load_n(&engine.proc->doorbell, __ATOMIC_SEQ_CST);
+}
+
+void engine_always_ring(void)
+{
+    __atomic_store_n(&engine.proc->always_ring, true, __ATOMIC_SEQ_CST);
+}
+
+bool engine_sleeps(uint32_t *id)
+{
+    *id = engine.proc->id;
+    __atomic_fetch_add(&engine.proc->sleepers, 1, __ATOMIC_SEQ_CST);
+    return engine_is_rung();
+}
+
+void engine_sleeps_no_more(uint32_t id)
+{
+    /* In a child of fork(), made by a handler: it was its parent that slept. */
+    if (!__atomic_load_n(&engine.stale, __ATOMIC_ACQUIRE) && engine.proc->id == id)
+        __atomic_fetch_sub(&engine.proc->sleepers, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Will p not look by itself? */
+static bool must_be_rung(const struct proc *p)
+{
+    return p->ring_once || __atomic_load_n(&p->always_ring, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&p->sleepers, __ATOMIC_SEQ_CST) > 0;
+}
+
 bool engine_bells_collect(struct bells *bells)
 {
     struct stack *st = engine.st;
     bells->n = 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* between proc.doorbell and proc.sleepers */
     for (struct proc *p = slab_next(&st->procs, NULL); p; p = slab_next(&st->procs, p)) {
-        if (!p->doorbell || p == engine.proc)
+        if (!p->doorbell || p == engine.proc || !must_be_rung(p))
             continue;
         if (bells->n == BELLS_MAX)
             return true;
-        p->doorbell = false;
+        p->doorbell = p->ring_once = false;
         bells->id[bells->n++] = p->id;
     }
     st->any_doorbell = false;

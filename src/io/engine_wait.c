@@ -189,8 +189,10 @@ MAY_BE_CANCELLED static bool sleep_once(struct seat *seat, uint32_t *word, uint6
     else
         __atomic_fetch_add(&on_futex, 1, __ATOMIC_SEQ_CST);
     own_word = NULL; /* from here on it must be woken */
+    uint32_t id;
+    bool news = engine_sleeps(&id);
     sleep_begin(&ts);
-    if (!is_set(word)) {
+    if (!is_set(word) && !news) {
         if (seat && engine.confined)
             n = engine_confined_sleep(seat, &ts, mask);
         else if (seat)
@@ -199,7 +201,10 @@ MAY_BE_CANCELLED static bool sleep_once(struct seat *seat, uint32_t *word, uint6
             syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &ts, NULL, 0);
     }
     bool interrupted = sleep_end();
+    engine_sleeps_no_more(id);
     own_word = word;
+    if (news)
+        engine_run();
     if (!seat)
         __atomic_fetch_sub(&on_futex, 1, __ATOMIC_RELAXED);
     /* A handler that waited for something itself took this seat, and gave it away again. */
@@ -305,14 +310,19 @@ MAY_BE_CANCELLED static int poll_mixed(struct pollfd *fds, nfds_t n, struct poll
         uint64_t now = clock_now_us();
         set_timeout(&ts, deadline_us, now);
         __atomic_store_n(&seat->word, word, __ATOMIC_SEQ_CST);
+        uint32_t id;
+        bool news = engine_sleeps(&id);
         sleep_begin(&ts);
-        if (is_set(word))
+        if (is_set(word) || news)
             ts = (struct timespec){0};
         long r = syscall(SYS_ppoll, all, n + 1, &ts, mask, _NSIG / 8);
         int err = r < 0 ? -errno : 0;
         bool interrupted = sleep_end();
+        engine_sleeps_no_more(id);
         if (err)
             return err;
+        if (news)
+            engine_run();
         if (!engine_seat_is_own(seat)) /* see sleep_once() */
             return -EINTR;
         __atomic_store_n(&seat->word, NULL, __ATOMIC_RELAXED);

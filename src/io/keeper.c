@@ -300,7 +300,7 @@ static void ring_all(void)
     struct stack *st = engine_enter();
 
     for (struct proc *p = slab_next(&st->procs, NULL); p != NULL; p = slab_next(&st->procs, p))
-        p->doorbell = st->any_doorbell = true;
+        p->doorbell = p->ring_once = st->any_doorbell = true;
     engine_leave();
 }
 

@@ -79,6 +79,9 @@ struct proc {
     uint32_t id;         /* unique in the stack, never reused: names its doorbell */
     uint64_t start_time; /* of the pid, against reuse; io's own */
     bool doorbell;       /* something was put on fired since it was last drained */
+    bool always_ring;    /* io's own: somebody in it waits where no sleeper is counted */
+    bool ring_once;      /* io's own: it is to be rung even if nobody sleeps there */
+    uint32_t sleepers;   /* io's own: threads that may be asleep; kept without the lock */
     bool dead;
 };
 

@@ -268,6 +268,17 @@ int engine_join_by(int fd, char *why, size_t why_bytes)
     return -ENOENT;
 }
 void engine_thread_end(void) {}
+bool engine_sleeps(uint32_t *id)
+{
+    *id = 0;
+    return false;
+}
+void engine_sleeps_no_more(uint32_t id) {}
+bool engine_is_rung(void)
+{
+    return false;
+}
+void engine_always_ring(void) {}
 void engine_fd_adopt(int fd, bool is_private) {}
 void engine_freeze(void) {}
 void engine_thaw(void) {}
