@@ -284,9 +284,11 @@ static int set_up_rx(struct link_packet *p, bool ip_link)
         .tp_frame_nr = SLOTS,
     };
     int fd = p->link.rx_fd;
-    /* One that was made before may have a ring from an attempt that failed. */
-    (void)setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none));
     int err = set_opt(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
+    if (err == -EBUSY) { /* it was made before, and has a ring from an attempt that failed */
+        (void)setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &none, sizeof(none)); /* takes long */
+        err = set_opt(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
+    }
     if (!err)
         err = set_opt(fd, SOL_PACKET, PACKET_COPY_THRESH, 1);
     if (!err)
