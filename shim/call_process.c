@@ -175,14 +175,31 @@ struct bare {
     int *tid;
     struct robust_list_head *robust;
     size_t robust_bytes;
+    int home;    /* the network namespace, if the child gets another one */
+    bool paused; /* the engine's thread: libc would look for it in the child */
 };
 
-static void bare_prepare(struct bare *b)
+static void bare_service(struct bare *b, bool runs)
 {
+    shim_in();
+    process_lock();
+    if (!runs)
+        b->paused = engine_service_pause();
+    else if (b->paused)
+        engine_service_resume();
+    process_unlock();
+    shim_out();
+}
+
+static void bare_prepare(struct bare *b, uint64_t flags)
+{
+    bool moves = flags & CLONE_NEWNET && engine_running();
+    b->home = moves ? open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
     if (real.prctl(PR_GET_TID_ADDRESS, &b->tid) < 0)
         b->tid = NULL;
     if (real.syscall(SYS_get_robust_list, 0, &b->robust, &b->robust_bytes) < 0)
         b->robust = NULL;
+    bare_service(b, false);
     fork_prepare();
 }
 
@@ -197,14 +214,50 @@ static void bare_child(const struct bare *b)
     real.syscall(SYS_set_robust_list, b->robust, b->robust_bytes);
 }
 
+/* A child in a network namespace of its own keeps the stack that it had. What it needs of the
+ * kernel for that (bells, events) is to be had at home only. */
+static void settle_at_home(int home)
+{
+    int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    shim_in();
+    if (here >= 0 && real.setns(home, CLONE_NEWNET) == 0) {
+        engine_settle();
+        real.setns(here, CLONE_NEWNET);
+    }
+    shim_out();
+    if (here >= 0)
+        real.close(here);
+}
+
+static pid_t bare_done(struct bare *b, pid_t pid)
+{
+    int saved = errno;
+    forked(pid);
+    if (pid != 0)
+        bare_service(b, true);
+    if (pid == 0 && b->home >= 0)
+        settle_at_home(b->home);
+    if (b->home >= 0)
+        real.close(b->home);
+    errno = saved;
+    return pid;
+}
+
+static uint64_t syscall_flags(long n, long a)
+{
+    if (n == SYS_clone3)
+        return ((const struct clone_args *)(uintptr_t)a)->flags;
+    return n == SYS_clone ? (uint64_t)a : 0;
+}
+
 long process_fork_syscall(long n, long a, long b, long c, long d, long e)
 {
     struct bare bare;
-    bare_prepare(&bare);
+    bare_prepare(&bare, syscall_flags(n, a));
     pid_t pid = (pid_t)real.syscall(n, a, b, c, d, e);
     if (pid == 0)
         bare_child(&bare);
-    return forked(pid);
+    return bare_done(&bare, pid);
 }
 
 /* What the child of clone() begins with. */
@@ -216,9 +269,9 @@ struct begin {
 
 static int cloned(void *arg)
 {
-    const struct begin *b = arg;
+    struct begin *b = arg;
     bare_child(&b->bare);
-    fork_child();
+    bare_done(&b->bare, 0);
     /* libc would end this thread only, and there may be the engine's. */
     _exit(b->fn(b->arg));
 }
@@ -235,8 +288,9 @@ SHIM_EXPORT int clone(int (*fn)(void *arg), void *stack, int flags, void *arg, .
     shim_need();
     if (shim_inside() || !flags_fork((uint64_t)flags))
         return real.clone(fn, stack, flags, arg, more[0], more[1], more[2]);
-    bare_prepare(&b.bare);
-    return forked(real.clone(fn ? cloned : NULL, stack, flags, &b, more[0], more[1], more[2]));
+    bare_prepare(&b.bare, (uint64_t)flags);
+    return bare_done(&b.bare,
+                     real.clone(fn ? cloned : NULL, stack, flags, &b, more[0], more[1], more[2]));
 }
 
 /* ---- libc's own spawning: the child holds what is not close-on-exec (the rest is in call_exec.c)

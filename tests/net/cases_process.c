@@ -2,6 +2,7 @@
  * The life of processes that hold sockets: fork, vfork, exec, spawn, exit and kill. What the peer
  * sees of it counts too: the puppet is asked how a connection ended.
  */
+#include <grp.h>
 #include <sched.h>
 #include <spawn.h>
 #include <sys/mman.h>
@@ -155,9 +156,12 @@ static void forked(void)
     close(other);
 }
 
-/* Forks that libc knows nothing of; in one of them the child is number 1 of its own name space. */
+/* Forks that libc knows nothing of; in one of them the child has a network and process numbers of
+ * its own. */
 static int cloned_child(void *arg)
 {
+    if (setgroups(0, NULL) < 0)
+        return 1;
     send_much(dup(*(int *)arg), 1000);
     return 7;
 }
@@ -173,7 +177,7 @@ static void cloned(void)
         if (way == 0)
             pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
         else if (way == 1)
-            pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWPID, 0, 0, 0, 0);
+            pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWPID | CLONE_NEWNET, 0, 0, 0, 0);
         else if (way == 2)
             pid = (pid_t)syscall(SYS_clone3, args, sizeof(args));
         else
