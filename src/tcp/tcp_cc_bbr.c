@@ -21,15 +21,13 @@
  * heeded. The state is large, so that it is an object of its own, which only connections with BBR
  * have.
  *
- * Beside flows that keep the queue full whatever is lost, BBR's first version above all, three of
+ * Beside flows that keep the queue full whatever is lost, BBR's first version above all, four of
  * the draft's rules give way for good, and are left here. DOWN would wait for a queue that others
- * fill again at once, at 0.9 until the next probing: it takes no longer than its own queue. And a
- * flow that has just been outrun (a tenth less bandwidth in this cycle than in the last) would end
- * each UP at its first ACKs, for losses of what REFILL sent, and leave 15 % of inflight_hi to those
- * who outran it: such a flow is judged by what it sent while probing, and leaves nothing. It still
- * gets less than an equal share (17 of 47 Mbit/s beside the first version through a queue of one
- * product of rate and delay), for it yields to more than 2 % of losses, which that one ignores. To
- * tolerate what that one causes would cost the peace among flows of this kind (is_queue_seen()).
+ * fill again at once, at 0.9 until the next probing: it takes no longer than its own queue. A flow
+ * that has just been outrun (a tenth less bandwidth in this cycle than in the last) would end each
+ * UP at its first ACKs, for losses of what REFILL sent, and leave 15 % of inflight_hi to those who
+ * outran it: such a flow is judged by what it sent while probing, and leaves nothing. And who is
+ * crowded for long does not yield to each loss between probings (tcp_cc_bbr_model.c).
  */
 #include <linux/inet_diag.h>
 
@@ -91,7 +89,7 @@ static void enter(struct tcp_bbr *b, enum bbr_state s)
 static void start_down(struct tcp *tcp, struct tcp_pcb *pcb, struct tcp_bbr *b)
 {
     tcp_cc_bbr_reset_signals(b);
-    tcp_cc_bbr_advance_floor(b);
+    tcp_cc_bbr_advance_losses(b);
     b->drain_us = pcb->srtt_us;
     if (b->state == BBR_PROBE_BW_UP)
         b->drain_us += (tcp->net->now_us - b->cycle_at_us) * DRAIN_PCT / 100;

@@ -69,6 +69,10 @@ struct tcp_bbr {
     /* what was lost, of how much, while cruising: of the last cycle of probing, and of this one */
     uint64_t floor_lost[2], floor_of[2];
     uint32_t peak_rtt_us[2]; /* the longest of the smoothed round trips of these */
+    /* of this cycle, while cruising: the shortest of them, and what was lost of how much */
+    uint32_t trough_rtt_us;
+    uint64_t cruise_lost, cruise_of;
+    uint8_t crowded; /* goes up with each cycle in which we cruised in somebody's queue, and lost */
 
     /* probing for bandwidth */
     uint64_t cycle_at_us, bw_probe_wait_us;
@@ -114,7 +118,7 @@ bool tcp_cc_bbr_is_too_high(const struct tcp_pcb *pcb, const struct tcp_bbr *b,
  * what is acknowledged was sent before this one. */
 bool tcp_cc_bbr_is_judging(const struct tcp_bbr *b);
 /* A cycle of probing is over: what was lost in the one before it counts no more. */
-void tcp_cc_bbr_advance_floor(struct tcp_bbr *b);
+void tcp_cc_bbr_advance_losses(struct tcp_bbr *b);
 
 void tcp_cc_bbr_start_round(const struct tcp_pcb *pcb, struct tcp_bbr *b);
 void tcp_cc_bbr_reset_full_bw(struct tcp_bbr *b);

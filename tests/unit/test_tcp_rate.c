@@ -210,9 +210,9 @@ START_TEST(a_floor_of_loss)
     ck_assert_uint_eq(model()->inflight_lo, BBR_INF);
     ck_assert_uint_ge(allowed(), 62);
     ck_assert_uint_le(allowed(), 65); /* 50 + 2 sqrt(50) */
-    tcp_cc_bbr_advance_floor(model());
+    tcp_cc_bbr_advance_losses(model());
     ck_assert_uint_ge(allowed(), 62);
-    tcp_cc_bbr_advance_floor(model()); /* two cycles later it is forgotten */
+    tcp_cc_bbr_advance_losses(model()); /* two cycles later it is forgotten */
     ck_assert_uint_eq(allowed(), 28);
     for (int i = 0; i < 200; i++)
         cruise(200);
