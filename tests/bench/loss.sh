@@ -106,11 +106,12 @@ short_row()
     done
 }
 
-# pair KIND CC KIND CC: two flows from a to b at once; their rates and Jain's index
+# pair KIND CC KIND CC: two flows from a to b at once; their rates, in a line of $TMP/pairs
 pair()
 {
-    bridge -d 10 -b 50 -q 125000
+    bridge -s $seed -d 10 -b 50 -q 125000
     port=$((port + 2))
+    rm -f "$TMP"/fair*
     for i in 0 1; do
         host_bg b kernel timeout $((FAIR_TIME + 20)) "$bench" sink $((port + i)) "$FAIR_TIME" >"$TMP/fair$i"
         eval "sink$i=\$STARTED"
@@ -121,19 +122,28 @@ pair()
     host_bg a "$3" timeout $((FAIR_TIME + 20)) "$bench" source 192.0.2.2 $((port + 1)) "$4" 2>>"$TMP/errors"
     source1=$STARTED
     # shellcheck disable=SC2154
-    wait "$sink1" 2>/dev/null
-    read -r -t 0.5 _ <> <(:) || :
+    wait "$sink0" "$sink1" 2>/dev/null
     stop "$source0"
     stop "$source1"
-    # shellcheck disable=SC2154
-    stop "$sink0"
-    awk -v name="fair share, $(called "$1") $2, $(called "$3") $4" -v x="$(number "$TMP/fair0")" \
-        -v y="$(number "$TMP/fair1")" 'BEGIN {
-        if (x == "nan" || y == "nan") exit
-        printf "%-51s %9.2f and %.2f Mbit/s, Jain %.3f\n", name, x / 1e6, y / 1e6,
-            (x + y) ^ 2 / (2 * (x ^ 2 + y ^ 2)) }'
+    [ ! -s "$TMP/fair0" ] || [ ! -s "$TMP/fair1" ] || paste -d' ' "$TMP/fair0" "$TMP/fair1" >>"$TMP/pairs"
 }
 
+# fair KIND CC KIND CC: the same RUNS times; medians of the rates and of Jain's index
+fair()
+{
+    rm -f "$TMP/pairs"
+    for _ in $(seq "$RUNS"); do
+        seed=$((seed + 1))
+        pair "$@"
+    done
+    [ -s "$TMP/pairs" ] || return 0
+    awk '{ print ($1 + $2) ^ 2 / (2 * ($1 ^ 2 + $2 ^ 2)) }' "$TMP/pairs" | median >"$TMP/jain"
+    printf '%-51s %9.2f and %.2f Mbit/s, Jain %.3f\n' "fair share, $(called "$1") $2, $(called "$3") $4" \
+        "$(cut -d' ' -f1 "$TMP/pairs" | median | scaled)" "$(cut -d' ' -f2 "$TMP/pairs" | median | scaled)" \
+        "$(cat "$TMP/jain")"
+}
+
+scaled() { awk '{ print $1 / 1e6 }'; }
 called() { if [ "$1" = shim ]; then echo libshim; else echo kernel; fi; }
 
 # Each algorithm beside itself; and BBR beside CUBIC, where ours should leave no less than the kernel's does.
@@ -141,13 +151,13 @@ fair_row()
 {
     grep -qE "$ROWS" <<<"fair share" || return 0
     for cc in $CCS; do
-        pair kernel "$cc" kernel "$cc"
-        pair shim "$cc" kernel "$cc"
-        pair shim "$cc" shim "$cc"
+        fair kernel "$cc" kernel "$cc"
+        fair shim "$cc" kernel "$cc"
+        fair shim "$cc" shim "$cc"
     done
     grep -qw bbr <<<"$CCS" || return 0
-    pair kernel bbr kernel cubic
-    pair shim bbr kernel cubic
+    fair kernel bbr kernel cubic
+    fair shim bbr kernel cubic
 }
 
 printf '%-44s %-6s %9s %18s %18s\n' "$(nproc) CPUs, $RUNS runs of $TIME s, medians" "" kernel sending receiving
