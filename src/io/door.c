@@ -5,14 +5,16 @@
  *
  *      outside                                 inside
  *      -------                                 ------
- *      connect                                 accept: another user? "not you"
- *      listens there another user? away
+ *      connect                                 accept: a stranger? "not you"
+ *      listens there a stranger? away
  *      request, with the socket shown --->     the cookie of the socket: of this stack?
  *      joins                          <---     "come in": arena and packet sockets; or "not here"
  *
  * Who comes in gets the arena, with all that it holds, and whoever lets us in could have put
- * anything there: so both sides look whether the other one is the same user's. A cookie could be
- * guessed or looked up, a socket cannot: so the socket itself is shown.
+ * anything there: so both sides look whether the other one is the same user's. There is more to it
+ * for programs that were root's and have become another user's, while their housekeeper is still
+ * root's: root may let anybody in, and who shows a socket may be any user whom the family has. A
+ * cookie could be guessed or looked up, a socket cannot: so the socket itself is shown.
  *
  * The doors that there are can be seen in /proc/net/unix. The names of others may be in it, as many
  * as they like; so nobody is waited for before we know that he is ours.
@@ -111,13 +113,13 @@ int door_open(const struct door *door)
     return r;
 }
 
-/* Is the other end of this connection the same user's? */
-static bool is_ours(int fd)
+/* Whose is the other end of this connection? -1: nobody's that we may know. */
+static uid_t user_of(int fd)
 {
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t len = sizeof(peer);
 
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.uid : (uid_t)-1;
 }
 
 /* ---- outside ---- */
@@ -149,11 +151,16 @@ static int read_answer(int fd, struct engine_heirloom *h)
                          .msg_iovlen = 1,
                          .msg_control = control.bytes,
                          .msg_controllen = sizeof(control.bytes)};
+    bool reset = false;
     ssize_t n;
 
-    do
+    /* Who is sent away may not be heard first: the answer is behind the error. */
+    do {
         n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+        if (n >= 0 || (errno != EINTR && (errno != ECONNRESET || reset)))
+            break;
+        reset |= errno == ECONNRESET;
+    } while (true);
     if (n < 0)
         return errno == EAGAIN ? -ETIMEDOUT : error_of_gone(errno);
     if (n == 0)
@@ -177,13 +184,14 @@ static int ask(int fd, int shown, uint64_t secret, struct engine_heirloom *h)
 {
     const struct timeval patience = {.tv_sec = PATIENCE_S};
 
-    if (!is_ours(fd))
+    uid_t user = user_of(fd);
+    if (user != geteuid() && user != 0)
         return -EACCES;
     if (fcntl(fd, F_SETFL, 0) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         return -errno;
     int r = send_request(fd, shown, secret);
-    return r < 0 ? r : read_answer(fd, h);
+    return r < 0 && r != -ECONNREFUSED ? r : read_answer(fd, h);
 }
 
 int door_knock(const struct door *door, int shown, uint64_t secret, struct engine_heirloom *h)
@@ -275,14 +283,19 @@ int door_find(int shown, struct engine_heirloom *h)
 
 /* ---- inside ---- */
 
-int door_accept(int door)
+bool door_is_same_user(int visitor)
+{
+    return user_of(visitor) == geteuid();
+}
+
+int door_accept(int door, bool (*knows)(uid_t user))
 {
     const struct answer no = {layout(), DOOR_NOT_YOU};
     int fd = accept4(door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
     if (fd < 0)
         return -errno;
-    if (is_ours(fd))
+    if (door_is_same_user(fd) || (knows && knows(user_of(fd))))
         return fd;
     if (send(fd, &no, sizeof(no), MSG_NOSIGNAL) < 0)
         log_debug("door: a stranger has gone");

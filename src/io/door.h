@@ -47,9 +47,11 @@ int door_find(int shown, struct engine_heirloom *h);
 
 /* ---- inside ---- */
 
-/* Who waits at the door: a descriptor, not hidden; -EACCES: another user, who was sent away;
- * -EAGAIN: nobody; or another -errno. */
-int door_accept(int door);
+/* Who waits at the door: a descriptor, not hidden; -EACCES: another user, of whom knows() says no
+ * (NULL: always), and who was sent away; -EAGAIN: nobody; or another -errno. */
+int door_accept(int door, bool (*knows)(uid_t user));
+/* Is the visitor the same user's? */
+bool door_is_same_user(int visitor);
 /* What the visitor says, when his descriptor is readable: 0, and the cookie of the socket that he
  * shows (0: none), and the secret that he knows (0: none); -EAGAIN: nothing yet; or another -errno:
  * he is gone. */

@@ -36,6 +36,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -394,13 +395,47 @@ static void sweep_guards(void)
     }
 }
 
+/* The effective user of a process; -1: it is gone. (The owner of /proc/PID can be another one.) */
+static uid_t user_of(pid_t pid)
+{
+    char path[32], line[128];
+    unsigned user = UINT_MAX;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (sscanf(line, "Uid: %*u %u", &user) == 1)
+            break;
+    if (f != NULL)
+        fclose(f);
+    return (uid_t)user;
+}
+
+/* Does one of the family's processes run as this user? */
+static bool is_users_family(uid_t user)
+{
+    struct stack *st = engine_enter();
+    pid_t *pids = calloc(st->procs.live + 1, sizeof(*pids));
+    size_t n = 0;
+    bool is = false;
+
+    for (struct proc *p = slab_next(&st->procs, NULL); pids != NULL && p != NULL;
+         p = slab_next(&st->procs, p))
+        pids[n++] = p->pid;
+    engine_leave();
+    for (size_t i = 0; i < n && !is; i++)
+        is = user != (uid_t)-1 && user_of(pids[i]) == user;
+    free(pids);
+    return is;
+}
+
 /* Those at the door may come nearer, and say what they want. True: somebody has come. */
 static bool open_door(void)
 {
     int came = 0;
 
     for (int i = 0; i < VISITORS_MAX && k.door != k.mail; i++) {
-        int fd = door_accept(k.door);
+        int fd = door_accept(k.door, is_users_family);
         if (fd >= 0) {
             watch(fd, (uint64_t)EVENT_VISITOR << 32 | (uint32_t)fd);
             came++;
@@ -420,7 +455,8 @@ static void answer_visitor(int fd)
     const uint64_t ours = engine.sh->kin.secret;
     uint64_t cookie, secret;
     int r = door_hear(fd, &cookie, &secret);
-    bool welcome = engine_config()->own_address || (ours != 0 && secret == ours);
+    bool welcome =
+        door_is_same_user(fd) && (engine_config()->own_address || (ours != 0 && secret == ours));
 
     if (r == -EAGAIN)
         return;

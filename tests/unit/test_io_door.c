@@ -82,7 +82,7 @@ static struct door start_keeper(uint64_t known, ino_t *arena)
     while (pid == 0) {
         uint64_t cookie, secret;
         wait_for(fd);
-        int visitor = door_accept(fd);
+        int visitor = door_accept(fd, NULL);
         if (visitor < 0)
             continue;
         wait_for(visitor);
@@ -124,7 +124,7 @@ START_TEST(knocking)
     ck_assert_int_eq(door_knock(&door, -1, 0, &h), -ECONNREFUSED);
     int again = door_open(&door);
     ck_assert_int_ge(again, 0);
-    ck_assert_int_eq(door_accept(again), -EAGAIN);
+    ck_assert_int_eq(door_accept(again, NULL), -EAGAIN);
     engine_fd_close(again);
 }
 END_TEST
@@ -165,7 +165,7 @@ START_TEST(nonsense)
     for (int i = 0; i < 2; i++) {
         int guest = socket(AF_UNIX, SOCK_SEQPACKET, 0);
         ck_assert_int_eq(connect(guest, (struct sockaddr *)&door.name, door.len), 0);
-        int visitor = door_accept(fd);
+        int visitor = door_accept(fd, NULL);
         ck_assert_int_ge(visitor, 0);
         ck_assert_int_eq(door_hear(visitor, &cookie, &secret), -EAGAIN);
         if (i == 0)
@@ -175,6 +175,31 @@ START_TEST(nonsense)
         close(visitor);
     }
     engine_fd_close(fd);
+}
+END_TEST
+
+/* Closed with an answer, before the request was read, or sent. */
+START_TEST(sent_away)
+{
+    const uint64_t strangers_answer[2] = {0, 0};
+    struct door door = any_door();
+    int fd = door_open(&door);
+    struct engine_heirloom h;
+
+    ck_assert_int_ge(fd, 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    while (pid == 0) {
+        wait_for(fd);
+        int visitor = door_accept(fd, NULL);
+        if (send(visitor, strangers_answer, sizeof(strangers_answer), 0) < 0)
+            _exit(1);
+        close(visitor);
+    }
+    keepers[nkeepers++] = pid;
+    engine_fd_close(fd);
+    for (int i = 0; i < 200; i++)
+        ck_assert_int_eq(door_knock(&door, -1, 0, &h), -EPROTO);
 }
 END_TEST
 
@@ -205,6 +230,7 @@ TCase *test_io_door(void)
     tcase_add_test(tc, knocking);
     tcase_add_test(tc, finding);
     tcase_add_test(tc, nonsense);
+    tcase_add_test(tc, sent_away);
     tcase_add_test(tc, guards);
     return tc;
 }
