@@ -1,7 +1,8 @@
 /*
  * The address is one that nothing else uses: far above the heap of non-PIE programs and Java's
  * compressed heaps, far below PIE programs, libraries and stacks, outside of the ranges that Go and
- * the sanitizers reserve. It must be the same in all processes of a family, before and after exec;
+ * the sanitizers reserve, and above the 2^46 bytes in which V8 (node) and others place mappings at
+ * random. It must be the same in all processes of a family, before and after exec;
  * so it is not up to the kernel to choose it.
  */
 #include "io/arena_map.h"
@@ -12,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ARENA_ADDRESS 0x3a0000000000ull
+#define ARENA_ADDRESS 0x4a0000000000ull
 #define ARENA_MAX     (64ull << 30)
 #define ARENA_MIN     (64ull << 20)
 
