@@ -46,10 +46,10 @@ struct sim_task {
 
 #define SIM_EDGES 1024
 
-/* The right edge of the window that a connection has offered. */
+/* What a connection had offered and sent when it was looked at last. */
 struct sim_edge {
     const void *pcb; /* NULL: nothing is known */
-    uint32_t iss, irs, rcv_adv;
+    uint32_t iss, irs, rcv_adv, snd_nxt;
 };
 
 struct sim {
