@@ -264,10 +264,9 @@ void tcp_retransmit_timeout(struct tcp *tcp, struct tcp_pcb *pcb)
     tcp_info_timeout(tcp, pcb);
     if (pcb->retransmits < UINT8_MAX)
         pcb->retransmits++;
-    if (is_thin(pcb))
+    /* SYNs as Linux since 6.5: the first ones a second apart */
+    if (is_thin(pcb) || (pcb->state == TCP_SYN_SENT && pcb->retransmits <= TCP_SYN_LINEAR))
         pcb->backoff = 0;
-    else if (pcb->state == TCP_SYN_SENT && pcb->retransmits <= TCP_SYN_LINEAR)
-        pcb->backoff = 0; /* as Linux since 6.5: the first ones a second apart */
     else if (pcb->backoff < 20)
         pcb->backoff++; /* RFC 6298 5.5 */
     rearm(tcp, pcb);

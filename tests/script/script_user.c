@@ -252,6 +252,22 @@ SCRIPT(tcp_info_of_a_connection, PASSIVE_OPEN, SEND(4000),
        OUT(.f = ACK, .seq = 1461, .ack = 1, .len = 1460),
        OUT(.f = ACK | PSH, .seq = 2921, .ack = 1, .len = 1080), DO(info))
 
+static void times_info(struct script *s)
+{
+    struct tcp_info i;
+
+    if (!s->pcb)
+        return;
+    tcp_info_fill(s->tcp, s->pcb, &i, sizeof(i));
+    IS(i.tcpi_last_data_recv, 50u);
+    IS(i.tcpi_last_ack_recv, 50u);
+    IS(i.tcpi_last_data_sent, 20u);
+    IS(i.tcpi_min_rtt, 10000u);
+}
+SCRIPT(tcp_info_of_times, PASSIVE_OPEN, IN(.f = ACK | PSH, .seq = 1, .ack = 1, .len = 100),
+       OUT(.f = ACK, .seq = 1, .ack = 101), QUIET(MS(30)), SEND(10),
+       OUT(.f = ACK | PSH, .seq = 1, .ack = 101, .len = 10), QUIET(MS(20)), DO(times_info))
+
 /* Where the time of a sender went: 10 ms for the network, 100 ms for the peer's window, 30 ms for
  * the user's small buffer. */
 static void small_sndbuf(struct script *s)
@@ -399,6 +415,7 @@ Suite *user_suite(void)
     t = tcase_create("questions");
     tcase_add_test(t, tcp_info_of_a_connection);
     tcase_add_test(t, tcp_info_of_what_takes_time);
+    tcase_add_test(t, tcp_info_of_times);
     tcase_add_test(t, tcp_info_of_what_came);
     tcase_add_test(t, thin_streams_do_not_back_off);
     tcase_add_test(t, maxseg_of_a_connection_is_too_late);
