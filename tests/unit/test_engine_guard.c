@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -353,7 +354,7 @@ END_TEST
 START_TEST(pool_is_taken_from)
 {
     uint16_t ports[64];
-    unsigned n;
+    unsigned n, neighbours = 0;
 
     start_guarded();
     n = fill();
@@ -366,7 +367,9 @@ START_TEST(pool_is_taken_from)
         ck_assert_int_eq(kernel_bind(ports[i]), -EADDRINUSE);
         for (unsigned k = 0; k < i; k++)
             ck_assert_uint_ne(ports[k], ports[i]);
+        neighbours += i > 0 && abs(ports[i] - ports[i - 1]) <= 4;
     }
+    ck_assert_uint_le(neighbours, n / 2); /* RFC 6056 3.3.1: nobody can tell the next one */
     ck_assert_uint_eq(take(OUR_V4, 5000), 0);
     /* Nobody is left to use them: they go at once. */
     keeper_guards_alone(true);
