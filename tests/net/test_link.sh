@@ -85,18 +85,22 @@ done
 offload a on on
 
 # ---- the receive ring overflows ----
-flood() { in_b $PY "$transfer" flood 192.0.2.1 4000 20000; }
+# With the housekeeper, which would stand by for a program that is stopped.
+stopped_flood()
+{
+    # shellcheck disable=SC2046
+    kill -STOP $(ip netns pids "$NS_A")
+    in_b $PY "$transfer" flood 192.0.2.1 4000 20000
+    # shellcheck disable=SC2046
+    kill -CONT $(ip netns pids "$NS_A")
+}
 begins get $MB20 wait-half
-kill -STOP "$moving"
-flood
-kill -CONT "$moving"
+stopped_flood
 go
 ends "a transfer whose program is stopped while the ring overflows"
 in_b tc qdisc add dev veth0 root tbf rate 100mbit burst 64kb limit 2mb
 begins get 12000007
-kill -STOP "$moving"
-flood
-kill -CONT "$moving"
+stopped_flood
 check "what was lost is counted" until_true counted lost
 ends "and whose data is lost with it"
 begins get 12000007
