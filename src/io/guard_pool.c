@@ -19,10 +19,10 @@
  * comes back only after a great many others: to the peer it is a new incarnation, and some things
  * in between know no better than to wait.
  *
- * The numbers are chosen here, at random (RFC 6056 3.3.1) and among those where bind() looks first
- * (it leaves every second port to connect()). Asked for any port, the kernel would walk past all
- * that are taken. When it gets narrow there is no pool: each connection asks the kernel itself, and
- * has its answer.
+ * The numbers are chosen here, at random (as RFC 6056 has it), and among those where bind() looks
+ * first (it leaves every second port to connect()). Asked for any port, the kernel would walk past
+ * all that are taken. When it gets narrow there is no pool: each connection asks the kernel itself,
+ * and has its answer.
  */
 #include <errno.h>
 #include <fcntl.h>
