@@ -1,6 +1,7 @@
 #!/bin/bash
 # Bulk rate, round-trip time, short connections and requests to servers of many processes, beside the kernel's over the
-# same veth, in the same run, interleaved; medians of RUNS (5), with the ratio to the kernel's. Host a is under test; host b is the peer.
+# same veth, in the same run, interleaved; medians of RUNS (5), with the ratio to the kernel's. Host a is under test;
+# host b is the peer.
 #
 #   RUNS=5 BYTES=500000000 ROUND_TRIPS=20000 CONNECTIONS=1000 ROWS=bulk,trip,connections,servers,ack tests/bench/bench.sh
 . "$(dirname "$0")/../lib/net.sh"
