@@ -18,7 +18,7 @@ static bool is_of_another_device(const struct sock *so, int level, int name, int
 {
     bool device = level == SOL_SOCKET && (name == SO_BINDTODEVICE || name == SO_BINDTOIFINDEX);
     bool unused =
-        so->tcp ? tcp_state(so->tcp) == TCP_CLOSED && !tcp_local(so->tcp)->port : !so->udp->bound;
+        so->tcp ? tcp_state(so->tcp) == TCP_CLOSED && !tcp_is_bound(so->tcp) : !so->udp->bound;
     return device && unused && refused == 0 && r == -ENODEV;
 }
 

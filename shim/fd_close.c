@@ -36,7 +36,7 @@ void fd_release(int fd)
         so = fd_sock(fd);
         if (so) {
             struct stack *st = so->stack;
-            uint16_t port = so->tcp ? tcp_local(so->tcp)->port : 0;
+            uint16_t port = so->tcp && tcp_is_bound(so->tcp) ? tcp_local(so->tcp)->port : 0;
             sock_close(so);
             wait = guard_closed(st, port, true);
         }

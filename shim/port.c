@@ -13,7 +13,7 @@
 
 static bool is_bound(const struct sock *so)
 {
-    return so->tcp ? tcp_local(so->tcp)->port != 0 : so->udp->bound;
+    return so->tcp ? tcp_is_bound(so->tcp) : so->udp->bound;
 }
 
 static bool is_connected(const struct sock *so)

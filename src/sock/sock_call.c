@@ -47,7 +47,7 @@ static bool sock_is_bound(const struct sock *so)
 {
     if (so->rare && so->rare->late_bind)
         return true;
-    return so->tcp ? tcp_local(so->tcp)->port != 0 : so->udp->bound;
+    return so->tcp ? tcp_is_bound(so->tcp) : so->udp->bound;
 }
 
 /* Can it not be bound any more? */
@@ -75,7 +75,7 @@ static bool sock_may_bind(const struct sock *so, const struct ip_addr *addr)
 
 bool sock_has_port(const struct sock *so)
 {
-    return (so->tcp ? tcp_local(so->tcp)->port : so->udp->local.port) != 0;
+    return so->tcp ? tcp_is_bound(so->tcp) : so->udp->local.port != 0;
 }
 
 bool sock_is_v6only(const struct sock *so)

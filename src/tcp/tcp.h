@@ -215,7 +215,10 @@ bool tcp_quickack(const struct tcp_pcb *pcb);
 
 enum tcp_state tcp_state(const struct tcp_pcb *pcb);
 const char *tcp_state_name(enum tcp_state s);                 /* "ESTABLISHED", "FIN_WAIT_1", ... */
-const struct endpoint *tcp_local(const struct tcp_pcb *pcb);  /* port 0: not bound */
+/* Has it a port? One that it had, for a connection that is over, is still in tcp_local(), as
+ * getsockname() tells it, but is not its own any more. */
+bool tcp_is_bound(const struct tcp_pcb *pcb);
+const struct endpoint *tcp_local(const struct tcp_pcb *pcb);
 const struct endpoint *tcp_remote(const struct tcp_pcb *pcb); /* port 0: no peer */
 /* POLL* bits, as Linux's tcp_poll(). */
 uint32_t tcp_poll(const struct tcp_pcb *pcb);

@@ -56,6 +56,11 @@ void tcp_set_error(struct tcp_pcb *pcb, int err)
     pcb->error = (uint8_t)err;
 }
 
+bool tcp_is_bound(const struct tcp_pcb *pcb)
+{
+    return pcb->port != NULL;
+}
+
 const struct endpoint *tcp_local(const struct tcp_pcb *pcb)
 {
     return &pcb->local;

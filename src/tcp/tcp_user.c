@@ -328,9 +328,7 @@ void tcp_disconnect(struct tcp *tcp, struct tcp_pcb *pcb)
     if (pcb->port && pcb->port_locked)
         tcp_port_get(tcp, pcb); /* a listener moves among the others; the bucket is there */
     else
-        tcp_port_put(tcp, pcb);
-    if (!pcb->port)
-        pcb->local.port = 0;
+        tcp_port_put(tcp, pcb); /* getsockname() still tells it, as Linux */
     tcp_ready(tcp, pcb, tcp_poll(pcb));
 }
 
