@@ -4,16 +4,27 @@
  * would have nothing left. So the limit that it means is set that much higher, and told that much
  * lower.
  */
+#include <dlfcn.h>
 #include <sys/resource.h>
 
 #include "shim.h"
+
+/* AddressSanitizer limits itself when it starts, before instrumented code can run: what it comes
+ * by is not instrumented, and leaves the rest of libshim alone. */
+#define EARLY __attribute__((no_sanitize("address", "undefined")))
+
+static EARLY int early(pid_t pid, int resource, const struct rlimit *set, struct rlimit *get)
+{
+    int (*next)(pid_t, int, const struct rlimit *, struct rlimit *) =
+        (__typeof__(next))dlsym(RTLD_NEXT, "prlimit");
+    return next(pid, resource, set, get);
+}
 
 _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "one body for both");
 
 /* By how much a limit of this process's differs from what the program means. */
 static rlim_t extra(pid_t pid, int resource)
 {
-    shim_need();
     if (resource != RLIMIT_AS || shim_inside() || !engine_running())
         return 0;
     return pid == 0 || pid == getpid() ? engine_map_bytes() : 0;
@@ -42,9 +53,11 @@ static int limit_as(const struct rlimit *set, struct rlimit *get, rlim_t by)
     return r;
 }
 
-SHIM_EXPORT int prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlimit *set,
-                        struct rlimit *get)
+SHIM_EXPORT EARLY int prlimit(pid_t pid, __rlimit_resource_t resource, const struct rlimit *set,
+                              struct rlimit *get)
 {
+    if (!shim_ready)
+        return early(pid, (int)resource, set, get);
     rlim_t by = extra(pid, (int)resource);
     return by ? limit_as(set, get, by) : real.prlimit(pid, resource, set, get);
 }
@@ -55,8 +68,10 @@ SHIM_EXPORT int prlimit64(pid_t pid, __rlimit_resource_t resource, const struct 
     return prlimit(pid, resource, (const struct rlimit *)set, (struct rlimit *)get);
 }
 
-SHIM_EXPORT int getrlimit(__rlimit_resource_t resource, struct rlimit *get)
+SHIM_EXPORT EARLY int getrlimit(__rlimit_resource_t resource, struct rlimit *get)
 {
+    if (!shim_ready)
+        return early(0, (int)resource, NULL, get);
     rlim_t by = extra(0, (int)resource);
     return by ? limit_as(NULL, get, by) : real.getrlimit(resource, get);
 }
@@ -66,8 +81,10 @@ SHIM_EXPORT int getrlimit64(__rlimit_resource_t resource, struct rlimit64 *get)
     return getrlimit(resource, (struct rlimit *)get);
 }
 
-SHIM_EXPORT int setrlimit(__rlimit_resource_t resource, const struct rlimit *set)
+SHIM_EXPORT EARLY int setrlimit(__rlimit_resource_t resource, const struct rlimit *set)
 {
+    if (!shim_ready)
+        return early(0, (int)resource, set, NULL);
     rlim_t by = extra(0, (int)resource);
     return by ? limit_as(set, NULL, by) : real.setrlimit(resource, set);
 }
